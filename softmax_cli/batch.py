@@ -1,0 +1,101 @@
+"""The frozen records that flow through the tool: a block of logits, and the same block ranked."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class LogitBatch:
+    """Consecutive rows of one input, class axis last.
+
+    logits: (rows, classes), float32 or float64; any strides. rows: (rows,) int64, each row's number over the
+    input's non-class axes in C order. ids: one text a row, where the input has them. shape: the lengths of the
+    non-class axes, where they're known (it turns a row number into a position).
+    """
+
+    source: str
+    logits: FloatArray
+    rows: NDArray[np.int64]
+    ids: Sequence[str] | None = None
+    shape: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return int(self.logits.shape[0])
+
+    def select(self, keep: NDArray[np.bool_]) -> "LogitBatch":
+        """The batch with only the rows where `keep`, a (rows,) mask, is true."""
+        ids = None if self.ids is None else [text for text, kept in zip(self.ids, keep, strict=True) if kept]
+        return LogitBatch(self.source, self.logits[keep], self.rows[keep], ids, self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """The top classes of each row of a batch, best first.
+
+    indices, logits, probabilities: (rows, k). counts: (rows,), how many of the k stand after
+    `--min-probability`, or None where all do. names: the class names, or None where none are known.
+    """
+
+    source: str
+    rows: NDArray[np.int64]
+    indices: NDArray[np.int64]
+    logits: FloatArray
+    probabilities: FloatArray
+    counts: NDArray[np.int64] | None = None
+    ids: Sequence[str] | None = None
+    shape: tuple[int, ...] = ()
+    names: Sequence[str] | None = None
+
+    def __len__(self) -> int:
+        return int(self.rows.shape[0])
+
+    @property
+    def k(self) -> int:
+        """How many classes a row holds at the most."""
+        return int(self.indices.shape[1])
+
+    def label(self, index: int) -> str:
+        """The name of a class: its index as text where no names are known."""
+        return str(index) if self.names is None else self.names[index]
+
+    def kept(self) -> NDArray[np.bool_]:
+        """A (rows, k) mask of the predictions that stand."""
+        if self.counts is None:
+            return np.ones(self.indices.shape, bool)
+        return np.asarray(np.arange(self.k) < self.counts[:, None])
+
+
+class Source(Protocol):
+    """Somewhere logits come from: iterate it for batches, as often as `one_pass` allows.
+
+    classes: length of the class axis, None where only reading tells. total_rows: None where only reading tells.
+    facts: what `inspect` shows. notes: the decisions made for the user.
+    """
+
+    name: str
+    one_pass: bool
+    classes: int | None
+    class_names: Sequence[str] | None
+    total_rows: int | None
+    notes: Sequence[str]
+    facts: Mapping[str, Any]
+
+    def __iter__(self) -> Iterator[LogitBatch]:
+        """Read from the start."""
+        ...
+
+
+def as_logits(values: NDArray[Any]) -> FloatArray:
+    """Take numbers in the precision they are worked in: float16 and float32 as float32, the rest as float64.
+
+    >>> as_logits(np.array([1, 2], np.uint8)).dtype
+    dtype('float64')
+    """
+    narrow = values.dtype.kind == "f" and values.dtype.itemsize <= 4
+    return values.astype(np.float32 if narrow else np.float64, copy=False)

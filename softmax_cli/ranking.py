@@ -1,0 +1,179 @@
+"""The hot kernel: the top classes of every row, with their probabilities over all classes.
+
+`reference_order` says in one line what the order is; every faster way to select must agree with it bit for bit.
+Rows are worked in blocks that fit a core's cache.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from softmax_cli.activation import (
+    ACTIVATIONS,
+    BLOCK_ELEMENTS,
+    exact_sum,
+    exponentials,
+    normalize_axis,
+    scaled,
+)
+from softmax_cli.batch import FloatArray, LogitBatch, Ranked, as_logits
+
+IndexArray = NDArray[np.int64]
+
+_FEW = 8  # up to here, taking the maximum again and again is quickest
+
+
+class TopK(NamedTuple):
+    """The best classes of every row, best first: three arrays of shape (..., k)."""
+
+    indices: IndexArray
+    logits: FloatArray
+    probabilities: FloatArray
+
+
+def reference_order(logits: FloatArray, k: int) -> IndexArray:
+    """Order by logit, descending; equal logits by class index, ascending; NaN last. (rows, k)."""
+    return np.argsort(-logits, axis=1, kind="stable")[:, :k]
+
+
+def _repeated_maximum(logits: FloatArray, k: int) -> IndexArray:
+    """Take the maximum k times; argmax gives the first of equals, as the order wants it."""
+    work = logits.copy(order="C")
+    order = np.empty((len(work), k), np.int64)
+    every = np.arange(len(work))
+    for place in range(k):
+        best = work.argmax(axis=1)
+        order[:, place] = best
+        left = work[every, best]
+        work[every, best] = -np.inf
+    # Where only -inf was left, "already taken" and "masked class" can't be told apart.
+    masked = np.isneginf(left)
+    if masked.any():
+        order[masked] = reference_order(logits[masked], k)
+    return order
+
+
+def _packed_keys(logits: FloatArray, k: int) -> IndexArray:
+    """Sort float32 logits and class indices as one unsigned integer: the logit's order above, the index below."""
+    bits = (logits + np.float32(0)).view(np.uint32)  # adding 0 makes -0 the equal of +0
+    descending = np.where(bits >> 31, bits, ~bits & np.uint32(0x7FFFFFFF))
+    keys = descending.astype(np.uint64) << np.uint64(32)
+    keys |= np.arange(logits.shape[1], dtype=np.uint64)
+    if k < logits.shape[1]:
+        keys = np.partition(keys, k - 1, axis=1)[:, :k]
+    keys.sort(axis=1)
+    return (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
+
+
+def _above_threshold(logits: FloatArray, k: int) -> IndexArray:
+    """Keep what reaches the k-th largest logit, then order the few that are left."""
+    classes = logits.shape[1]
+    threshold = np.partition(logits, classes - k, axis=1)[:, classes - k, None]
+    reach = logits >= threshold
+    crowded = np.count_nonzero(reach, axis=1) > k  # ties at the threshold
+    order = np.empty((len(logits), k), np.int64)
+    order[crowded] = reference_order(logits[crowded], k)
+    plain = ~crowded
+    candidates = np.nonzero(reach[plain])[1].reshape(-1, k)
+    values = np.take_along_axis(logits[plain], candidates, axis=1)
+    order[plain] = np.take_along_axis(candidates, reference_order(values, k), axis=1)
+    return order
+
+
+def select(logits: FloatArray, k: int) -> IndexArray:
+    """Return the indices of the top k classes of each row, in the order of `reference_order`.
+
+    logits: (rows, classes) with 1 ≤ k ≤ classes; any strides.
+    """
+    if np.isnan(logits.max(initial=-np.inf)):
+        return reference_order(logits, k)
+    if k <= _FEW:
+        return _repeated_maximum(logits, k)
+    if logits.dtype == np.float32:
+        return _packed_keys(logits, k)
+    return _above_threshold(logits, k)
+
+
+def _top_block(logits: FloatArray, k: int, activation: str, temperature: float) -> TopK:
+    indices = select(logits, k)
+    chosen: FloatArray = np.take_along_axis(logits, indices, axis=1)
+    if activation != "softmax":  # the others are cheap, or need every class anyway
+        probabilities = ACTIVATIONS[activation](logits, temperature, 1)
+        return TopK(indices, chosen, np.take_along_axis(probabilities, indices, axis=1))
+    maximum = chosen[:, :1]
+    total = exact_sum(exponentials(*scaled(logits, maximum, temperature)), 1, logits.dtype)
+    terms = exponentials(*scaled(chosen, maximum, temperature))
+    terms /= total
+    return TopK(indices, chosen, terms.astype(logits.dtype, copy=False))
+
+
+def top_rows(logits: FloatArray, k: int, activation: str = "softmax", temperature: float = 1.0) -> TopK:
+    """Rank the rows of a (rows, classes) float32 or float64 array; k = 0 or too large means all classes."""
+    rows, classes = logits.shape
+    k = min(k, classes) or classes
+    result = TopK(
+        np.empty((rows, k), np.int64), np.empty((rows, k), logits.dtype), np.empty((rows, k), logits.dtype)
+    )
+    step = max(1, BLOCK_ELEMENTS // max(1, classes))
+    with np.errstate(all="ignore"):
+        for first in range(0, rows, step):
+            block = _top_block(logits[first : first + step], k, activation, temperature)
+            for whole, part in zip(result, block, strict=True):
+                whole[first : first + step] = part
+    return result
+
+
+def top_k(
+    logits: ArrayLike,
+    k: int = 5,
+    *,
+    axis: int = -1,
+    activation: str = "softmax",
+    temperature: float = 1.0,
+) -> TopK:
+    """Return the k most probable classes along an axis, best first; k = 0 ranks all.
+
+    logits: real numbers, at least one dimension. The three results have the class axis last, of length k.
+    Ranked by logit, never by rounded probability; equal logits by class index. Probabilities are over all
+    classes. Raises IndexError for an axis that isn't there, ValueError for one of length 0.
+
+    >>> best = top_k([3.2, 1.3, 0.2, 0.8], k=2)
+    >>> best.indices
+    array([0, 1])
+    >>> best.probabilities.round(6)
+    array([0.77515 , 0.115938])
+    """
+    values = as_logits(np.asarray(logits))
+    moved = np.moveaxis(values, normalize_axis(axis, values.ndim), -1)
+    if moved.shape[-1] == 0:
+        raise ValueError(f"axis {axis} has length 0: there are no classes")
+    flat = top_rows(moved.reshape(-1, moved.shape[-1]), k, activation, temperature)
+    return TopK(*(part.reshape(*moved.shape[:-1], -1) for part in flat))
+
+
+def rank_batch(
+    batch: LogitBatch,
+    names: tuple[str, ...] | None,
+    *,
+    top: int = 5,
+    activation: str = "softmax",
+    temperature: float = 1.0,
+    min_probability: float | None = None,
+) -> Ranked:
+    """Rank a batch: `top` classes a row (0: all), of which those below `min_probability` don't count."""
+    best = top_rows(batch.logits, top, activation, temperature)
+    counts = None
+    if min_probability is not None:
+        counts = np.count_nonzero(best.probabilities >= min_probability, axis=1).astype(np.int64)
+    return Ranked(
+        source=batch.source,
+        rows=batch.rows,
+        indices=best.indices,
+        logits=best.logits,
+        probabilities=best.probabilities,
+        counts=counts,
+        ids=batch.ids,
+        shape=batch.shape,
+        names=names,
+    )

@@ -1,0 +1,34 @@
+"""Foreign text (labels, file names, metadata) made safe to show."""
+
+import re
+
+# C0, DEL, C1, line and paragraph separators, bidi marks, embeddings, overrides and isolates, zero-width
+# characters, the byte-order mark, tag characters, and the lone surrogates that stand for undecodable bytes.
+_HIDDEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f\ud800-\udfff]"
+)
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if 0xDC80 <= code <= 0xDCFF:  # surrogateescape: the byte that could not be decoded
+        return f"\\x{code - 0xDC00:02x}"
+    if code < 0x100:
+        return {9: "\\t", 10: "\\n", 13: "\\r"}.get(code, f"\\x{code:02x}")
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def visible(text: str, limit: int | None = None) -> str:
+    r"""Show control, escape and bidi characters as escapes, so that text can't act on a terminal.
+
+    `limit` cuts longer text and ends it in an ellipsis.
+
+    >>> visible("red\x1b[31m")
+    'red\\x1b[31m'
+    >>> visible("a very long name", limit=6)
+    'a ver…'
+    """
+    if limit is not None and len(text) > limit:
+        text = text[: limit - 1] + "…"
+    return _HIDDEN.sub(_escape, text)
