@@ -63,7 +63,7 @@ def scaled(
             wide /= temperature
         return wide, None
     if origin is None:
-        difference, error = logits, np.zeros((1,) * logits.ndim)
+        difference, error = logits.astype(np.float64), np.zeros((1,) * logits.ndim)
     else:
         difference, error = _difference(logits, origin)
     if temperature != 1.0:
@@ -173,9 +173,7 @@ def blocks_of(shape: tuple[int, int, int]) -> Iterator[tuple[slice, slice, slice
             yield slice(first, first + step), slice(None), slice(left, left + width)
 
 
-def activate(
-    logits: ArrayLike, activation: str = "softmax", axis: int = -1, temperature: float = 1.0
-) -> FloatArray:
+def activate(logits: ArrayLike, activation: str = "softmax", axis: int = -1, temperature: float = 1.0) -> FloatArray:
     """Apply an activation of `ACTIVATIONS` to a whole array, in blocks.
 
     Same shape as `logits`. float16 and float32 give float32; float64 and integers give float64. NaN, +inf or

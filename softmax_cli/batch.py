@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+FloatArray: TypeAlias = NDArray[np.floating[Any]]  # float32 or float64
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +72,42 @@ class Ranked:
 
 
 class Source(Protocol):
-    """Somewhere logits come from: iterate it for batches, as often as `one_pass` allows.
+    """Somewhere logits come from: iterate it for batches, as often as `one_pass` allows."""
 
-    classes: length of the class axis, None where only reading tells. total_rows: None where only reading tells.
-    facts: what `inspect` shows. notes: the decisions made for the user.
-    """
+    @property
+    def name(self) -> str:
+        """The input as given."""
+        ...
 
-    name: str
-    one_pass: bool
-    classes: int | None
-    class_names: Sequence[str] | None
-    total_rows: int | None
-    notes: Sequence[str]
-    facts: Mapping[str, Any]
+    @property
+    def one_pass(self) -> bool:
+        """Whether it can be iterated only once."""
+        ...
+
+    @property
+    def classes(self) -> int | None:
+        """The length of the class axis; None where only reading tells."""
+        ...
+
+    @property
+    def class_names(self) -> Sequence[str] | None:
+        """The names that the input itself gives its classes."""
+        ...
+
+    @property
+    def total_rows(self) -> int | None:
+        """How many rows there are; None where only reading tells."""
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """The decisions that were made for the user."""
+        ...
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What `inspect` shows."""
+        ...
 
     def __iter__(self) -> Iterator[LogitBatch]:
         """Read from the start."""

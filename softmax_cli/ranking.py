@@ -112,9 +112,7 @@ def top_rows(logits: FloatArray, k: int, activation: str = "softmax", temperatur
     """Rank the rows of a (rows, classes) float32 or float64 array; k = 0 or too large means all classes."""
     rows, classes = logits.shape
     k = min(k, classes) or classes
-    result = TopK(
-        np.empty((rows, k), np.int64), np.empty((rows, k), logits.dtype), np.empty((rows, k), logits.dtype)
-    )
+    result = TopK(np.empty((rows, k), np.int64), np.empty((rows, k), logits.dtype), np.empty((rows, k), logits.dtype))
     step = max(1, BLOCK_ELEMENTS // max(1, classes))
     with np.errstate(all="ignore"):
         for first in range(0, rows, step):
@@ -149,7 +147,8 @@ def top_k(
     if moved.shape[-1] == 0:
         raise ValueError(f"axis {axis} has length 0: there are no classes")
     flat = top_rows(moved.reshape(-1, moved.shape[-1]), k, activation, temperature)
-    return TopK(*(part.reshape(*moved.shape[:-1], -1) for part in flat))
+    shape = (*moved.shape[:-1], flat.indices.shape[1])
+    return TopK(flat.indices.reshape(shape), flat.logits.reshape(shape), flat.probabilities.reshape(shape))
 
 
 def rank_batch(

@@ -1,0 +1,50 @@
+"""What every sink shares: its options, and what it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from softmax_cli.batch import Ranked
+
+
+@dataclass(frozen=True, slots=True)
+class SinkOptions:
+    """How results are written.
+
+    layout: long or wide. several: whether more than one input goes into this output. name: for messages.
+    """
+
+    layout: str = "long"
+    several: bool = False
+    name: str = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """How the table looks: its width in columns (0: as wide as it needs), colour, and the lines it may take.
+
+    max_lines: 0 shows everything. activation: what the probabilities are.
+    """
+
+    width: int = 0
+    color: bool = False
+    max_lines: int = 0
+    ascii_only: bool = False
+    activation: str = "softmax"
+
+
+class Sink(Protocol):
+    """Takes ranked batches in order; `close` completes the output, `abort` gives it up."""
+
+    def write(self, ranked: Ranked) -> None:
+        """Write the rows of one batch."""
+        ...
+
+    def close(self) -> None:
+        """Complete the output."""
+        ...
+
+    def abort(self) -> None:
+        """Release what is held, without completing the output."""
+        ...

@@ -1,0 +1,115 @@
+"""Parquet and Arrow files, written in constant memory.
+
+The table library pulls its input, while a sink is pushed: a thread runs its writer on a queue between them.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
+
+from softmax_cli.batch import Ranked
+from softmax_cli.errors import Location, OutputError
+from softmax_cli.sinks.base import SinkOptions
+from softmax_cli.sinks.frames import FrameBuilder
+from softmax_cli.sinks.target import STDOUT, ReaderGoneError, Target
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_GROUP_ROWS = 1 << 17
+_WAIT_SECONDS = 0.2
+
+
+class _AbortedError(Exception):
+    pass
+
+
+class ParquetSink:
+    """Writes row groups of a fixed number of lines, whatever the batches were."""
+
+    def __init__(self, target: Target, options: SinkOptions):
+        self._target = target
+        self._several = options.several
+        self._builder = FrameBuilder(options)
+        self._queue: queue.Queue[pl.DataFrame | BaseException | None] = queue.Queue(2)
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+        self._schema: pl.Schema | None = None
+
+    def write(self, ranked: Ranked) -> None:
+        """Hand a batch to the writer."""
+        import polars as pl
+
+        frame = self._builder.build(ranked)
+        if self._several:  # inputs of another precision may follow
+            frame = frame.with_columns(pl.selectors.float().cast(pl.Float64))
+        if self._schema is None:
+            self._schema = frame.schema
+            self._thread = threading.Thread(target=self._run, args=(self._schema,), daemon=True)
+            self._thread.start()
+        self._put(frame.cast(self._schema))
+
+    def _put(self, item: pl.DataFrame | BaseException | None) -> None:
+        while self._thread is not None:
+            try:
+                self._queue.put(item, timeout=_WAIT_SECONDS)
+                return
+            except queue.Full:
+                if not self._thread.is_alive():
+                    self._raise()
+
+    def _run(self, schema: pl.Schema) -> None:
+        from polars.io.plugins import register_io_source
+
+        def frames(*_: object) -> Iterator[pl.DataFrame]:
+            while (item := self._queue.get()) is not None:
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+
+        try:
+            self._sink(register_io_source(frames, schema=schema), self._target)
+        except BaseException as error:  # handed to the thread that writes
+            self._error = error
+
+    def _sink(self, frame: pl.LazyFrame, target: Target) -> None:
+        frame.sink_parquet(target.stream, row_group_size=_GROUP_ROWS)
+
+    def _raise(self) -> None:
+        if self._error is None:
+            return
+        name = self._target.name
+        text = str(self._error).strip()
+        if name == STDOUT and "Broken pipe" in text:
+            raise ReaderGoneError from self._error
+        at = Location("stdout" if name == STDOUT else name)
+        reason = text.split("\n")[0].rpartition("error: ")[2].lower()
+        raise OutputError("unwritable", f"can't be written: {reason}", at=at) from self._error
+
+    def close(self) -> None:
+        """Complete the file."""
+        self._put(None)
+        cast(threading.Thread, self._thread).join()
+        self._raise()
+        self._target.flush()
+
+    def abort(self) -> None:
+        """Stop the writer's thread."""
+        if self._thread is not None:
+            while self._thread.is_alive():
+                try:
+                    self._queue.put(_AbortedError(), timeout=_WAIT_SECONDS)
+                    break
+                except queue.Full:
+                    continue
+            self._thread.join()
+
+
+class ArrowSink(ParquetSink):
+    """Writes an Arrow IPC file with record batches of a fixed number of lines."""
+
+    def _sink(self, frame: pl.LazyFrame, target: Target) -> None:
+        frame.sink_ipc(target.stream, compression="zstd", record_batch_size=_GROUP_ROWS, lazy=False)

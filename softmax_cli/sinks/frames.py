@@ -1,0 +1,123 @@
+"""Ranked batches as tables: the columns that csv, tsv, parquet, arrow and markdown share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.batch import Ranked
+from softmax_cli.errors import InputError, Location
+from softmax_cli.sinks.base import SinkOptions
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class FrameBuilder:
+    """Turns batches into tables of one schema, which the first batch decides."""
+
+    def __init__(self, options: SinkOptions):
+        self._options = options
+        self._has_ids: bool | None = None
+        self._k: int | None = None
+
+    def build(self, ranked: Ranked) -> pl.DataFrame:
+        """Return the rows of a batch.
+
+        Raises InputError where it doesn't fit the columns of the batches before.
+        """
+        if self._has_ids is None:
+            self._has_ids = ranked.ids is not None
+            self._k = ranked.k
+        if ranked.ids is not None and not self._has_ids:
+            raise InputError(
+                "mixed-ids",
+                "this input has ids, the first one has none",
+                at=Location(ranked.source),
+                hint="use -f jsonl, --output-dir, or inputs of one kind",
+            )
+        return self._long(ranked) if self._options.layout == "long" else self._wide(ranked)
+
+    def _long(self, ranked: Ranked) -> pl.DataFrame:
+        import polars as pl
+
+        kept = ranked.kept().reshape(-1)
+        rows = np.repeat(np.arange(len(ranked)), ranked.k)[kept]
+        ranks = np.tile(np.arange(1, ranked.k + 1), len(ranked))[kept]
+        indices = ranked.indices.reshape(-1)[kept]
+        columns: dict[str, Any] = {"source": _source(ranked, len(rows)), "row": ranked.rows[rows]}
+        if self._has_ids:
+            columns["id"] = _ids(ranked).gather(rows)
+        columns |= {
+            "rank": ranks,
+            "index": indices,
+            "label": labels_of(ranked, indices),
+            "logit": ranked.logits.reshape(-1)[kept],
+            "probability": ranked.probabilities.reshape(-1)[kept],
+        }
+        return pl.DataFrame(columns)
+
+    def _wide(self, ranked: Ranked) -> pl.DataFrame:
+        import polars as pl
+
+        if ranked.k > (self._k or 0):
+            raise InputError(
+                "class-count",
+                f"{ranked.k} classes a row, but the columns are for {self._k}",
+                at=Location(ranked.source),
+                hint="use --layout long, or -k with no more than the fewest classes",
+            )
+        kept = ranked.kept()
+        columns: dict[str, Any] = {"source": _source(ranked, len(ranked)), "row": ranked.rows}
+        if self._has_ids:
+            columns["id"] = _ids(ranked)
+        for place in range(self._k or 0):
+            number = place + 1
+            if place >= ranked.k:
+                columns[f"index_{number}"] = pl.repeat(None, len(ranked), dtype=pl.Int64, eager=True)
+                columns[f"label_{number}"] = pl.repeat(None, len(ranked), dtype=pl.String, eager=True)
+                columns[f"probability_{number}"] = pl.repeat(None, len(ranked), dtype=pl.Float64, eager=True)
+                continue
+            here = kept[:, place]
+            indices = np.ascontiguousarray(ranked.indices[:, place])
+            columns[f"index_{number}"] = _where(here, pl.Series(indices))
+            columns[f"label_{number}"] = _where(here, labels_of(ranked, indices))
+            probabilities = np.ascontiguousarray(ranked.probabilities[:, place])
+            columns[f"probability_{number}"] = _where(here, pl.Series(probabilities))
+        return pl.DataFrame(columns)
+
+
+def _where(mask: NDArray[np.bool_], values: pl.Series) -> pl.Series:
+    import polars as pl
+
+    return values if mask.all() else values.to_frame("v").select(pl.when(pl.Series(mask)).then(pl.col("v")))["v"]
+
+
+def _source(ranked: Ranked, count: int) -> pl.Series:
+    import polars as pl
+
+    return pl.repeat(_clean(ranked.source), count, dtype=pl.String, eager=True)
+
+
+def _ids(ranked: Ranked) -> pl.Series:
+    import polars as pl
+
+    if ranked.ids is None:
+        return pl.repeat(None, len(ranked), dtype=pl.String, eager=True)
+    return pl.Series(ranked.ids, dtype=pl.String)
+
+
+def labels_of(ranked: Ranked, indices: NDArray[np.int64]) -> pl.Series:
+    """The label of each class index: the index as text where no names are known."""
+    import polars as pl
+
+    if ranked.names is None:
+        return pl.Series(indices).cast(pl.String)
+    return pl.Series(ranked.names, dtype=pl.String).gather(indices)
+
+
+def _clean(name: str) -> str:
+    """A file name as UTF-8: bytes that aren't become visible escapes."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

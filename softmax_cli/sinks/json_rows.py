@@ -1,0 +1,95 @@
+"""JSON lines and JSON: an object a row; what isn't a number JSON can hold is null."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+
+from softmax_cli.batch import Ranked
+from softmax_cli.sinks.base import SinkOptions
+from softmax_cli.sinks.frames import labels_of
+from softmax_cli.sinks.target import Target
+
+
+def json_lines(ranked: Ranked) -> bytes:
+    """Return a batch as one JSON object a line."""
+    import polars as pl
+
+    kept = ranked.kept()
+    flat = kept.reshape(-1)
+    indices = ranked.indices.reshape(-1)[flat]
+    predictions = pl.DataFrame(
+        {
+            "rank": np.tile(np.arange(1, ranked.k + 1), len(ranked))[flat],
+            "index": indices,
+            "label": labels_of(ranked, indices),
+            "logit": ranked.logits.reshape(-1)[flat],
+            "probability": ranked.probabilities.reshape(-1)[flat],
+        }
+    ).to_struct("predictions")
+    groups = np.repeat(np.arange(len(ranked)), kept.sum(axis=1))
+    nested = (
+        pl.DataFrame({"group": groups, "predictions": predictions})
+        .group_by("group", maintain_order=True)
+        .agg("predictions")
+    )
+    source = ranked.source.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    columns: dict[str, Any] = {
+        "source": pl.repeat(source, len(ranked), dtype=pl.String, eager=True),
+        "row": ranked.rows,
+    }
+    if len(ranked.shape) > 1:
+        position = np.stack(np.unravel_index(ranked.rows, ranked.shape), axis=1)
+        columns["position"] = pl.Series(position, dtype=pl.Array(pl.Int64, len(ranked.shape))).arr.to_list()
+    if ranked.ids is not None:
+        columns["id"] = pl.Series(ranked.ids, dtype=pl.String)
+    frame = pl.DataFrame({**columns, "group": np.arange(len(ranked))})
+    frame = frame.join(nested, on="group", how="left", maintain_order="left").drop("group")
+    frame = frame.with_columns(pl.col("predictions").fill_null([]))
+    buffer = io.BytesIO()
+    frame.write_ndjson(buffer)
+    return buffer.getvalue()
+
+
+class JsonLinesSink:
+    """Writes an object a line, and hands each batch to the system."""
+
+    def __init__(self, target: Target, options: SinkOptions):
+        self._target = target
+
+    def write(self, ranked: Ranked) -> None:
+        """Write a batch."""
+        if len(ranked):
+            self._target.write(json_lines(ranked))
+            self._target.flush()
+
+    def close(self) -> None:
+        """Nothing is left to write."""
+
+    def abort(self) -> None:
+        """Nothing is held."""
+
+
+class JsonSink:
+    """Writes the same objects in one array."""
+
+    def __init__(self, target: Target, options: SinkOptions):
+        self._target = target
+        self._empty = True
+
+    def write(self, ranked: Ranked) -> None:
+        """Write a batch."""
+        if len(ranked):
+            self._target.write(b"[\n" if self._empty else b",\n")
+            self._target.write(json_lines(ranked).rstrip(b"\n").replace(b"}\n{", b"},\n{"))
+            self._target.flush()
+            self._empty = False
+
+    def close(self) -> None:
+        """End the array."""
+        self._target.write(b"[]\n" if self._empty else b"\n]\n")
+
+    def abort(self) -> None:
+        """Nothing is held."""

@@ -1,0 +1,111 @@
+"""NumPy's .npz: one array a column, a line a row."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import zipfile
+from contextlib import ExitStack
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.batch import Ranked
+from softmax_cli.errors import InputError, Location
+from softmax_cli.sinks.base import SinkOptions
+from softmax_cli.sinks.target import Target, writing
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same bytes for the same results, whenever they were written
+
+
+class NpzSink:
+    """Collects `index`, `logit`, `probability` (rows, k), `row` and `source` (rows,), and ids and labels as text.
+
+    Predictions that `--min-probability` dropped have index -1 and NaN. Each array is spooled to a temporary file.
+    """
+
+    def __init__(self, target: Target, options: SinkOptions):
+        self._target = target
+        self._stack = ExitStack()
+        self._spools: dict[str, IO[bytes]] = {}
+        self._kinds: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {}
+        self._counts: dict[str, int] = {}
+        self._texts: dict[str, list[str]] = {"source": [], "id": []}
+        self._names: tuple[str, ...] | None = None
+
+    def write(self, ranked: Ranked) -> None:
+        """Spool a batch."""
+        kept = ranked.kept()
+        self._append("row", ranked.rows, ranked.source)
+        self._append("index", np.where(kept, ranked.indices, -1), ranked.source)
+        self._append("logit", np.where(kept, ranked.logits, np.nan).astype(ranked.logits.dtype), ranked.source)
+        probabilities = np.where(kept, ranked.probabilities, np.nan).astype(ranked.probabilities.dtype)
+        self._append("probability", probabilities, ranked.source)
+        self._texts["source"] += [
+            ranked.source.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        ] * len(ranked)
+        self._texts["id"] += list(ranked.ids or ())
+        if ranked.names is not None:
+            self._names = tuple(ranked.names)
+
+    def _append(self, name: str, values: NDArray[Any], source: str) -> None:
+        dtype, tail = self._kinds.setdefault(name, (values.dtype, values.shape[1:]))
+        if values.shape[1:] != tail:
+            message = f"{values.shape[1]} classes a row, but those before have {tail[0]}"
+            raise InputError("class-count", message, at=Location(source), hint="use another format, or a smaller -k")
+        if np.promote_types(dtype, values.dtype) != dtype:
+            message = f"{values.dtype} logits, but those before are {dtype}"
+            raise InputError("class-count", message, at=Location(source), hint="use another format or --output-dir")
+        if name not in self._spools:
+            self._spools[name] = self._stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed by the stack
+        with writing(self._target.name):
+            self._spools[name].write(np.ascontiguousarray(values, dtype).tobytes())
+        self._counts[name] = self._counts.get(name, 0) + len(values)
+
+    def close(self) -> None:
+        """Write the archive."""
+        with self._stack, writing(self._target.name):
+            archive = zipfile.ZipFile(_Forward(self._target), "w", zipfile.ZIP_STORED)
+            with archive:
+                for name, spool in self._spools.items():
+                    dtype, tail = self._kinds[name]
+                    self._member(archive, name, dtype, (self._counts[name], *tail), spool)
+                for name, texts in self._texts.items():
+                    if texts or name == "source":
+                        self._text_member(archive, name, texts)
+                if self._names is not None:
+                    self._text_member(archive, "labels", list(self._names))
+
+    def _member(
+        self, archive: zipfile.ZipFile, name: str, dtype: np.dtype[Any], shape: tuple[int, ...], data: IO[bytes]
+    ) -> None:
+        header = io.BytesIO()
+        fields = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(header, fields)
+        data.seek(0)
+        with archive.open(zipfile.ZipInfo(f"{name}.npy", _EPOCH), "w", force_zip64=True) as member:
+            member.write(header.getvalue())
+            while part := data.read(1 << 20):
+                member.write(part)
+
+    def _text_member(self, archive: zipfile.ZipFile, name: str, texts: list[str]) -> None:
+        array = np.array(texts, dtype=np.str_) if texts else np.empty(0, "<U1")
+        self._member(archive, name, array.dtype, array.shape, io.BytesIO(array.tobytes()))
+
+    def abort(self) -> None:
+        """Drop the temporary files."""
+        self._stack.close()
+
+
+class _Forward(io.RawIOBase):
+    """A stream that only goes forward, so that the archive can go into a pipe."""
+
+    def __init__(self, target: Target):
+        self._target = target
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        return self._target.write(bytes(data))

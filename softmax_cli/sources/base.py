@@ -1,0 +1,197 @@
+"""What every reader shares: the options, the non-class axes, the checks of a shape."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.activation import cube_shape, normalize_axis
+from softmax_cli.batch import LogitBatch, Source, as_logits
+from softmax_cli.errors import FaultHandler, InputError, Location, fail_on_fault
+
+BATCH_BYTES = 1 << 23  # of values in one batch
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How to read an input, where the user overrides what is sniffed. The fields are named as the options are."""
+
+    axis: int = -1
+    input_format: str | None = None
+    array: str | None = None
+    delimiter: str | None = None
+    header: bool | None = None
+    id_column: str | None = None
+    target_column: str | None = None
+    columns: str | None = None
+    max_row_bytes: int = 1 << 28
+    on_fault: FaultHandler = fail_on_fault
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """An array seen as (outer, classes, inner): where its class axis lies, and how its rows are counted."""
+
+    shape: tuple[int, ...]
+    axis: int
+    outer: int
+    classes: int
+    inner: int
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...], axis: int, at: Location) -> Geometry:
+        """Check a shape and an axis.
+
+        Raises InputError for a number (no axis at all), an axis out of range, or one of length 0.
+        """
+        if not shape:
+            raise InputError("bad-shape", "a single number, expected an array of at least one dimension", at=at)
+        try:
+            axis = normalize_axis(axis, len(shape))
+        except IndexError as error:
+            message = f"--axis {axis} is out of range for shape {shape_text(shape)}"
+            raise InputError("axis-range", message, at=at, hint=f"use {-len(shape)} to {len(shape) - 1}") from error
+        if shape[axis] == 0:
+            raise InputError("no-classes", f"the class axis {axis} of shape {shape_text(shape)} has length 0", at=at)
+        return cls(shape, axis, *cube_shape(shape, axis))
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return self.outer * self.inner
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """The lengths of the non-class axes."""
+        return self.shape[: self.axis] + self.shape[self.axis + 1 :]
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """Write a shape as people say it.
+
+    >>> shape_text((100, 10))
+    '100×10'
+    """
+    return "×".join(map(str, shape)) if shape else "scalar"
+
+
+def cube_batch(name: str, geometry: Geometry, cube: NDArray[Any], outer: int, inner: int) -> LogitBatch:
+    """Move the class axis of a (outer, classes, inner) piece last; `outer` and `inner` are where the piece begins."""
+    depth, classes, width = cube.shape
+    rows = np.arange(outer, outer + depth, dtype=np.int64)[:, None] * geometry.inner
+    rows = rows + np.arange(inner, inner + width, dtype=np.int64)
+    logits = as_logits(np.moveaxis(cube, 1, 2).reshape(depth * width, classes))
+    return LogitBatch(name, logits, rows.reshape(-1), shape=geometry.row_shape)
+
+
+@dataclass
+class ArraySource:
+    """Logits of one array, read piece by piece.
+
+    `pieces` reads the array from its start: (outer, inner, cube) triples of where a piece begins and its values.
+    """
+
+    name: str
+    geometry: Geometry
+    pieces: Callable[[], Iterator[tuple[int, int, NDArray[Any]]]]
+    one_pass: bool
+    facts: Mapping[str, Any]
+    notes: Sequence[str] = ()
+    class_names: Sequence[str] | None = None
+    ids: Sequence[str] | None = None
+    classes: int | None = field(init=False)
+    total_rows: int | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.classes = self.geometry.classes
+        self.total_rows = self.geometry.rows
+
+    def __iter__(self) -> Iterator[LogitBatch]:
+        for outer, inner, cube in self.pieces():
+            batch = cube_batch(self.name, self.geometry, cube, outer, inner)
+            if self.ids is None:
+                yield batch
+            else:
+                ids = [self.ids[row] for row in batch.rows]
+                yield LogitBatch(self.name, batch.logits, batch.rows, ids, batch.shape)
+
+
+def array_pieces(array: NDArray[Any], geometry: Geometry) -> Iterator[tuple[int, int, NDArray[Any]]]:
+    """Cut an array in memory into pieces of about `BATCH_BYTES`."""
+    cube = array.reshape(geometry.outer, geometry.classes, geometry.inner)
+    for outer, inner, depth, width in piece_bounds(geometry, array.dtype.itemsize):
+        yield outer, inner, cube[outer : outer + depth, :, inner : inner + width]
+
+
+def piece_bounds(geometry: Geometry, itemsize: int, split_inner: bool = True) -> Iterator[tuple[int, int, int, int]]:
+    """Yield (outer, inner, depth, width) of pieces in row order, each of about `BATCH_BYTES` where that can be."""
+    slab = geometry.classes * geometry.inner * itemsize
+    width = geometry.inner
+    if split_inner and slab > BATCH_BYTES:
+        width = max(1, min(geometry.inner, BATCH_BYTES // (geometry.classes * itemsize)))
+    depth = max(1, BATCH_BYTES // max(1, slab)) if width == geometry.inner else 1
+    for outer in range(0, geometry.outer, depth):
+        for inner in range(0, geometry.inner, max(1, width)):
+            yield outer, inner, min(depth, geometry.outer - outer), min(width, geometry.inner - inner)
+
+
+def memory_source(
+    name: str,
+    array: NDArray[Any],
+    axis: int,
+    facts: Mapping[str, Any],
+    notes: Sequence[str] = (),
+    class_names: Sequence[str] | None = None,
+    ids: Sequence[str] | None = None,
+) -> ArraySource:
+    """Make a source of an array that is in memory, and so can be read again and again."""
+    geometry = Geometry.of(array.shape, axis, Location(name))
+    return ArraySource(name, geometry, lambda: array_pieces(array, geometry), False, facts, notes, class_names, ids)
+
+
+def transposed(rows: Source, axis: int, dtype: Any = np.float64) -> ArraySource:
+    """Load a table whole to take its rows for classes: `axis` 0 (or -2) of a (rows, columns) array.
+
+    The names of the columns become the rows' ids, and the ids the names of the classes.
+    """
+    batches = list(rows)
+    values = np.concatenate([np.empty((0, rows.classes or 0), dtype), *(batch.logits for batch in batches)])
+    names = [text for batch in batches for text in batch.ids or ()]
+    facts = {**rows.facts, "shape": list(values.shape)}
+    return memory_source(rows.name, values, axis, facts, rows.notes, names or None, rows.class_names)
+
+
+def check_dtype(dtype: np.dtype[Any], at: Location) -> None:
+    """Accept real numbers of up to 64 bits.
+
+    Raises InputError that says what else the elements are.
+    """
+    if dtype.kind in "fiu" and dtype.itemsize <= 8:
+        return
+    kinds = {
+        "O": ("pickle-refused", "Python objects (pickled), which could run code when read"),
+        "V": ("unsupported-dtype", "records of several fields"),
+        "c": ("unsupported-dtype", "complex numbers"),
+        "b": ("unsupported-dtype", "true or false"),
+        "U": ("unsupported-dtype", "text"),
+        "S": ("unsupported-dtype", "byte strings"),
+        "M": ("unsupported-dtype", "dates"),
+        "m": ("unsupported-dtype", "time spans"),
+    }
+    slug, what = kinds.get(dtype.kind, ("unsupported-dtype", f"numbers of {dtype.itemsize * 8} bits"))
+    raise InputError(
+        slug,
+        f"the elements are {what} (dtype {dtype}), expected real numbers of at most 64 bits",
+        at=at,
+        hint="save them with numpy.save as float32 or float64",
+    )
+
+
+def element_count(shape: tuple[int, ...]) -> int:
+    """The product of a shape as a Python integer, which can't overflow."""
+    return math.prod(shape)

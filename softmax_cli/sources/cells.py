@@ -1,0 +1,220 @@
+"""The cells of delimited text as numbers: a fast way for whole blocks, and the reference that explains failures."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.errors import FaultHandler, InputError, Location
+from softmax_cli.text import visible
+
+WHITESPACE = "whitespace"
+
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_SPECIAL = re.compile(r"[+-]?(?:inf(?:inity)?|nan)", re.ASCII | re.IGNORECASE)
+_BLANK_LINES = re.compile(rb"\n(?:[ \t]*\r?\n)+")
+SMALL_BYTES = 1 << 16  # below, loading the fast parser takes longer than parsing
+
+
+def is_number(cell: str) -> bool:
+    """Tell whether a cell is a decimal number, an infinity or NaN; white space around it doesn't matter.
+
+    >>> [is_number(cell) for cell in ("1.5", " -2e3", "inf", "1_000", "0x10", "NA", "")]
+    [True, True, True, False, False, False, False]
+    """
+    cell = cell.strip()
+    return bool(_NUMBER.fullmatch(cell) or _SPECIAL.fullmatch(cell))
+
+
+def parse_number(cell: str) -> float | None:
+    """Read a cell as float64, correctly rounded; None where it isn't a number or lies beyond float64."""
+    cell = cell.strip()
+    if _NUMBER.fullmatch(cell):
+        value = float(cell)
+        return None if value in (np.inf, -np.inf) else value
+    return float(cell) if _SPECIAL.fullmatch(cell) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """A delimiter, and the quoting that goes with it: none between runs of white space."""
+
+    delimiter: str
+
+    @property
+    def quotes(self) -> bool:
+        """Whether cells can be quoted."""
+        return self.delimiter != WHITESPACE
+
+    def records(self, text: str, line: int, at: Location) -> Iterator[tuple[int, list[str]]]:
+        """Yield (number of its first line, cells) of every record that isn't blank.
+
+        Raises InputError for a quote that never ends.
+        """
+        if not self.quotes:
+            for number, content in enumerate(text.split("\n"), line):
+                if cells := content.split():
+                    yield number, cells
+            return
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter, strict=True)
+        while True:
+            number = line + reader.line_num
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                at = Location(at.source, line=number)
+                if "end of data" in str(error) or "field larger" in str(error):
+                    raise InputError("unclosed-quote", "a quote opens here and is never closed", at=at) from error
+                raise InputError("bad-value", f"malformed quoting ({error})", at=at) from error
+            if cells and not (len(cells) == 1 and not cells[0].strip()):
+                yield number, cells
+
+
+@dataclass(frozen=True, slots=True)
+class CellBlock:
+    """The parsed rows of a block.
+
+    values: (rows, classes) float64. texts: the cells of each text column, by position. offsets: each row's place
+    among the block's records, of which there are `records`; they differ where bad rows were left out.
+    """
+
+    values: NDArray[np.float64]
+    texts: dict[int, list[str]]
+    offsets: NDArray[np.int64]
+    records: int
+
+
+@dataclass(frozen=True)
+class CellReader:
+    """Parses blocks of records with a known layout.
+
+    names: every column's name. classes, texts: the positions to read as numbers and as text. wordy: positions
+    that were taken for text by their first cell alone, and so mustn't turn out to hold numbers.
+    """
+
+    dialect: Dialect
+    names: Sequence[str]
+    classes: Sequence[int]
+    texts: Sequence[int]
+    wordy: Sequence[int]
+    at: Location
+    on_fault: FaultHandler
+    _labels: list[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_labels", [str(place) for place in range(len(self.names))])
+
+    def parse(self, line: int, block: bytes) -> CellBlock:
+        """Parse a block that begins at `line`; a bad row goes to `on_fault` and is left out."""
+        parsed = self._parse_fast(block) if len(block) > SMALL_BYTES else None
+        return parsed if parsed is not None else self._parse_reference(line, block)
+
+    def _parse_reference(self, line: int, block: bytes) -> CellBlock:
+        rows: list[list[float]] = []
+        offsets: list[int] = []
+        texts: dict[int, list[str]] = {place: [] for place in self.texts}
+        count = 0
+        for count, (number, cells) in enumerate(self.dialect.records(self._decode(line, block), line, self.at), 1):
+            fault = self._check(cells, number)
+            if fault is not None:
+                self.on_fault(fault)
+                continue
+            rows.append([float(cells[place]) for place in self.classes])
+            offsets.append(count - 1)
+            for place, column in texts.items():
+                column.append(cells[place])
+        values = np.array(rows, np.float64).reshape(len(rows), len(self.classes))
+        return CellBlock(values, texts, np.array(offsets, np.int64), count)
+
+    def _decode(self, line: int, block: bytes) -> str:
+        try:
+            return block.decode("utf-8")
+        except UnicodeDecodeError as error:
+            at = Location(self.at.source, line=line + block.count(b"\n", 0, error.start))
+            message = f"byte 0x{block[error.start]:02x} isn't UTF-8"
+            raise InputError("bad-encoding", message, at=at, hint="convert the file to UTF-8, as with iconv") from error
+
+    def _check(self, cells: list[str], line: int) -> InputError | None:
+        """Say what is wrong with a record, if anything."""
+        at = Location(self.at.source, line=line)
+        if len(cells) != len(self.names):
+            hint = "pass --on-error skip to drop such rows"
+            return InputError("ragged-row", f"{len(cells)} values, expected {len(self.names)}", at=at, hint=hint)
+        for place in self.classes:
+            if parse_number(cells[place]) is None:
+                at = Location(self.at.source, line=line, column=self.names[place])
+                return InputError("bad-value", self._explain(cells[place], place), at=at, hint=_hint(cells[place]))
+        for place in self.wordy:
+            if is_number(cells[place]):
+                message = (
+                    f"column {visible(self.names[place])!r} began with text, but holds {visible(cells[place], 30)}"
+                )
+                hint = "--id-column names the column of ids, --columns GLOB the class columns"
+                return InputError("bad-value", message, at=at, hint=hint)
+        return None
+
+    def _explain(self, cell: str, place: int) -> str:
+        column = f"column {visible(self.names[place], 40)!r}"
+        if not cell.strip():
+            return f"{column} is empty, expected a number"
+        if is_number(cell):
+            return f"{column}: {visible(cell, 30)} is beyond the range of float64"
+        return f"{column}: {visible(cell, 30)!r} isn't a number"
+
+    def _parse_fast(self, block: bytes) -> CellBlock | None:
+        """Parse a block at once; None where anything at all is unusual, for the reference to look at."""
+        import polars as pl
+
+        body = block.strip(b"\r\n")
+        if not self.dialect.quotes:
+            body = b"\n".join(b" ".join(cells) for line in body.split(b"\n") if (cells := line.split()))
+        elif b'"' not in body:
+            body = _BLANK_LINES.sub(b"\n", body)
+        schema: dict[str, type[pl.DataType]] = dict.fromkeys(self._labels, pl.String)
+        schema.update((self._labels[place], pl.Float64) for place in self.classes)
+        wanted = [self._labels[place] for place in sorted({*self.classes, *self.texts, *self.wordy})]
+        try:
+            frame = pl.read_csv(
+                body,
+                has_header=False,
+                separator=" " if not self.dialect.quotes else self.dialect.delimiter,
+                quote_char='"' if self.dialect.quotes else None,
+                schema=schema,
+                columns=wanted,
+            )
+        except pl.exceptions.PolarsError:
+            return None
+        values = frame.select(self._labels[place] for place in self.classes).to_numpy(order="c")
+        if self._is_doubtful(values, frame, block):
+            return None
+        texts = {place: frame[self._labels[place]].to_list() for place in self.texts}
+        return CellBlock(values, texts, np.arange(len(values), dtype=np.int64), len(values))
+
+    def _is_doubtful(self, values: NDArray[np.float64], frame: object, block: bytes) -> bool:
+        import polars as pl
+
+        assert isinstance(frame, pl.DataFrame)
+        finite = np.isfinite(values)
+        if not finite.all():
+            # An empty cell comes as NaN, a number beyond float64 as an infinity that nobody wrote.
+            infinities = int(np.count_nonzero(np.isinf(values)))
+            if sum(frame.null_count().row(0)) or infinities > block.lower().count(b"inf"):
+                return True
+        # A row that is too short ends in nulls, also in its texts.
+        if self.texts and any(frame[self._labels[place]].null_count() for place in self.texts):
+            return True
+        return any(frame[self._labels[place]].cast(pl.Float64, strict=False).count() for place in self.wordy)
+
+
+def _hint(cell: str) -> str | None:
+    if re.fullmatch(r"\s*[+-]?\d+,\d+\s*", cell) or ";" in cell:
+        return "decimal commas aren't read: write a point"
+    return "pass --on-error skip to drop such rows"

@@ -1,0 +1,278 @@
+"""CSV, TSV, semicolon- and whitespace-separated text, from files and pipes, in constant memory."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from softmax_cli.batch import LogitBatch
+from softmax_cli.errors import InputError, Location
+from softmax_cli.sources.base import ArraySource, ReadOptions, transposed
+from softmax_cli.sources.cells import WHITESPACE, CellBlock, CellReader, Dialect, is_number
+from softmax_cli.sources.columns import ID_NAMES, TARGET_NAMES, Column, Kind, Roles, assign_roles
+from softmax_cli.sources.lines import check_text, strip_bom, text_blocks
+from softmax_cli.sources.stream import Input
+from softmax_cli.text import visible
+
+_NAMED_DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": WHITESPACE, " ": WHITESPACE}
+_CANDIDATES = ("\t", ";", ",", WHITESPACE)
+_MISSING = frozenset(("na", "n/a", "#n/a", "null", "none", "nil", "-", "?", "."))
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How one text is laid out: its dialect, header line, columns and their roles."""
+
+    dialect: Dialect
+    header: tuple[str, ...] | None
+    columns: tuple[Column, ...]
+    roles: Roles
+    notes: tuple[str, ...]
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """The names that the header gives the classes."""
+        return None if self.header is None else tuple(self.header[place] for place in self.roles.classes)
+
+    def reader(self, at: Location, options: ReadOptions, texts: Sequence[int]) -> CellReader:
+        """Make a parser for this layout that reads the columns at `texts` as text."""
+        wordy = [
+            place
+            for place, column in enumerate(self.columns)
+            if place == self.roles.id
+            and column.kind is Kind.TEXT
+            and options.id_column is None
+            and self.header is not None
+            and column.name.lower() not in ID_NAMES
+        ]
+        names = [column.name for column in self.columns]
+        return CellReader(self.dialect, names, self.roles.classes, texts, wordy, at, options.on_fault)
+
+
+def _complete_records(data: bytes) -> int:
+    """How many whole records of text have arrived: line ends outside quotes, blank lines left out."""
+    count = 0
+    inside = 0
+    for line in data.split(b"\n")[:-1]:
+        inside ^= line.count(b'"') % 2
+        count += not inside and bool(line.strip())
+    return count
+
+
+def _first_records(source: Input, options: ReadOptions) -> tuple[Dialect, list[tuple[int, list[str]]]]:
+    """The first record, and the second where the first isn't all numbers and so may be a header.
+
+    A pipe is waited for no longer than that takes; what is decided doesn't depend on its timing.
+    """
+    head = source.head(options.max_row_bytes, lambda data: _complete_records(data) >= 1)
+    check_text(head, source.at)
+    dialect, records = _split(head, source, options, 1)
+    if records and options.header is not False and not all(map(is_number, records[0][1])):
+        head = source.head(options.max_row_bytes, lambda data: _complete_records(data) >= 2)
+        dialect, records = _split(head, source, options, 2)
+    return dialect, records
+
+
+def _split(head: bytes, source: Input, options: ReadOptions, count: int) -> tuple[Dialect, list[tuple[int, list[str]]]]:
+    if b"\0" in head:
+        at = Location(source.name, line=1 + head.count(b"\n", 0, head.index(b"\0")))
+        raise InputError("bad-encoding", "a NUL byte, expected text", at=at)
+    text = strip_bom(head).decode("utf-8", "replace")
+    lines = [line for line in text.split("\n") if line.strip()][:2]
+    given = options.delimiter
+    if given is None and (options.input_format or source.suffix[1:]) in ("tsv", "tab"):
+        given = "\t"
+    dialect = Dialect(sniff_delimiter(lines[-1:]) if given is None else _NAMED_DELIMITERS.get(given, given))
+    records = []
+    for record in dialect.records(text, 1, source.at):
+        records.append(record)
+        if len(records) == count:
+            break
+    return dialect, records
+
+
+def sniff_delimiter(lines: Sequence[str]) -> str:
+    """Choose the delimiter under which most cells are numbers (decimal commas count), else the first that splits.
+
+    >>> sniff_delimiter(["1,5;2,5"])
+    ';'
+    """
+
+    def score(delimiter: str) -> tuple[int, bool]:
+        cells = [cell for line in lines for cell in _cells(line, delimiter)]
+        if delimiter != ",":
+            cells = [cell.replace(",", ".", 1) for cell in cells]
+        return sum(map(is_number, cells)), len(cells) > len(lines)
+
+    best = max(_CANDIDATES, key=score)
+    return best if score(best)[1] else ","
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    try:
+        return next((cells for _, cells in Dialect(delimiter).records(line, 1, Location("-"))), [])
+    except InputError:  # a quote that closes in a later line
+        return line.split(delimiter)
+
+
+def has_header(first: Sequence[str], second: Sequence[str] | None, at: Location) -> bool:
+    """Tell whether the first line names the columns.
+
+    It does if it holds text and no numbers. A line of both is a header if its numbers count 0, 1, 2 … above a
+    second line, and data if its only text is its first or last cell and the second line has text there too.
+    Raises InputError where that doesn't tell.
+    """
+    texts = [place for place, cell in enumerate(first) if cell.strip() and not is_number(cell)]
+    numbers = [cell.strip() for cell in first if is_number(cell)]
+    if not texts or not numbers:
+        return bool(texts)
+    if second is not None and numbers == [str(place) for place in range(len(numbers))]:
+        return True
+    place = texts[0]
+    at_edge = len(texts) == 1 and place in (0, len(first) - 1) and first[place].strip().lower() not in _MISSING
+    if at_edge and (second is None or (place < len(second) and not is_number(second[place]))):
+        return False
+    raise InputError(
+        "ambiguous-header",
+        f"the first line holds numbers and text ({visible(first[place], 30)!r})",
+        at=Location(at.source, line=1),
+        hint="every value of a class must be a number; pass --header if the line names the columns, else --no-header",
+    )
+
+
+def _kind(cell: str) -> Kind:
+    cell = cell.strip()
+    if is_number(cell):
+        return Kind.INTEGER if cell.lstrip("+-").isdecimal() else Kind.NUMBER
+    # What stands for a missing number doesn't make a column of text: the reader says where it is.
+    return Kind.NUMBER if not cell or cell.lower() in _MISSING else Kind.TEXT
+
+
+def _columns(header: Sequence[str] | None, data: Sequence[str] | None) -> tuple[Column, ...]:
+    if header is None:
+        return tuple(Column(str(place), _kind(cell)) for place, cell in enumerate(data or ()))
+    if data is None:
+        return tuple(Column(name, Kind.NUMBER) for name in header)
+    kinds = [_kind(cell) for cell in data] + [Kind.NUMBER] * len(header)  # the reader says where a row is ragged
+    return tuple(Column(name, kind) for name, kind in zip(header, kinds, strict=False))
+
+
+def _doubtful_text(columns: Sequence[Column], options: ReadOptions) -> int | None:
+    """The position of a column of text amidst numbers that nothing explains: rather a bad value than an id."""
+    if options.columns is not None:
+        return None
+    known = ID_NAMES | TARGET_NAMES | {options.id_column, options.target_column}
+    numeric = [place for place, column in enumerate(columns) if column.kind is not Kind.TEXT]
+    for place, column in enumerate(columns):
+        inside = bool(numeric) and numeric[0] < place < numeric[-1]
+        if column.kind is Kind.TEXT and inside and column.name.lower() not in known and column.name not in known:
+            return place
+    return None
+
+
+def sniff_layout(source: Input, options: ReadOptions) -> Layout | None:
+    """Look at the first lines of a text; None where there is nothing but blank lines."""
+    dialect, records = _first_records(source, options)
+    if not records:
+        return None
+    first = records[0][1]
+    second = records[1] if len(records) > 1 else None
+    named = options.header if options.header is not None else has_header(first, second and second[1], source.at)
+    header = tuple(cell.strip() for cell in first) if named else None
+    line, data = (second or (0, None)) if named else records[0]
+    columns = _columns(header, data)
+    place = _doubtful_text(columns, options)
+    if place is not None and data is not None:
+        name = visible(columns[place].name)
+        raise InputError(
+            "bad-value",
+            f"column {name!r}: {visible(data[place], 30)!r} isn't a number",
+            at=Location(source.name, line=line, column=columns[place].name),
+            hint=f"--id-column {name} if the column isn't a class",
+        )
+    roles = assign_roles(columns, named, options, source.at)
+    notes = list(roles.notes)
+    if header is None and len(first) > 1 and first == [str(place) for place in range(len(first))]:
+        notes.append("the first line counts 0, 1, 2 … and was read as logits (--header if it names the classes)")
+    return Layout(dialect, header, columns, roles, tuple(notes))
+
+
+def cell_blocks(source: Input, layout: Layout, options: ReadOptions, texts: Sequence[int]) -> Iterator[CellBlock]:
+    """Read a text from its start, without its header, block by block."""
+    reader = layout.reader(source.at, options, texts)
+    header_is_next = layout.header is not None
+    with contextlib.closing(source.open()) as stream:
+        blocks = text_blocks(
+            stream,
+            source.at,
+            eager=source.one_pass,
+            quotes=layout.dialect.quotes,
+            max_row_bytes=options.max_row_bytes,
+        )
+        for line, block in blocks:
+            if header_is_next:
+                line, block, header_is_next = *_skip_header(line, block, layout.dialect), False
+            if block.strip():
+                yield reader.parse(line, block)
+
+
+def _skip_header(line: int, block: bytes, dialect: Dialect) -> tuple[int, bytes]:
+    """Cut the first record that isn't blank off a block; it may span lines."""
+    place = len(block) - len(block.lstrip())
+    while True:
+        end = block.find(b"\n", place) + 1
+        if not end:
+            return line + block.count(b"\n"), b""
+        if not dialect.quotes or block.count(b'"', 0, end) % 2 == 0:
+            return line + block.count(b"\n", 0, end), block[end:]
+        place = end
+
+
+class DelimitedSource:
+    """Logits from delimited text: a row a record, a class a column."""
+
+    def __init__(self, source: Input, layout: Layout, options: ReadOptions):
+        self.name = source.name
+        self.one_pass = source.one_pass
+        self.layout = layout
+        self.classes: int | None = len(layout.roles.classes)
+        self.class_names: Sequence[str] | None = layout.class_names
+        self.total_rows: int | None = None
+        self.notes = layout.notes
+        self.facts = _facts(layout)
+        self._source = source
+        self._options = options
+
+    def __iter__(self) -> Iterator[LogitBatch]:
+        place = self.layout.roles.id
+        row = 0
+        for block in cell_blocks(self._source, self.layout, self._options, () if place is None else (place,)):
+            ids = None if place is None else block.texts[place]
+            yield LogitBatch(self.name, block.values, row + block.offsets, ids)
+            row += block.records
+
+
+def _facts(layout: Layout) -> Mapping[str, Any]:
+    names = {"\t": "tab", ",": "comma", ";": "semicolon", WHITESPACE: "white space"}
+    return {
+        "format": "delimited text",
+        "delimiter": names.get(layout.dialect.delimiter, layout.dialect.delimiter),
+        "header": layout.header is not None,
+        "columns": [
+            {"name": column.name, "kind": str(column.kind), "role": layout.roles.role_of(place)}
+            for place, column in enumerate(layout.columns)
+        ],
+    }
+
+
+def open_source(source: Input, options: ReadOptions) -> DelimitedSource | ArraySource:
+    """Open delimited text as logits; `options.axis` 0 takes the rows for classes, and so reads the whole."""
+    layout = sniff_layout(source, options)
+    if layout is None:
+        raise InputError("empty-input", "there is nothing in it but blank lines", at=source.at)
+    rows = DelimitedSource(source, layout, options)
+    if options.axis in (1, -1):
+        return rows
+    return transposed(rows, options.axis)

@@ -1,0 +1,279 @@
+"""Parquet and Arrow tables: numeric columns, or one column of lists, read in batches."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.batch import FloatArray, LogitBatch
+from softmax_cli.errors import InputError, Location
+from softmax_cli.sources.base import BATCH_BYTES, ArraySource, ReadOptions, transposed
+from softmax_cli.sources.choice import choose_array
+from softmax_cli.sources.columns import Column, Kind, Roles, assign_roles, find_column
+from softmax_cli.sources.layers import check_expansion
+from softmax_cli.sources.stream import Input
+from softmax_cli.text import visible
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    Scan = Callable[[str], pl.LazyFrame]
+
+
+@contextlib.contextmanager
+def local_path(source: Input) -> Iterator[str]:
+    """A path to the input's plain bytes that any library can open; pipes and compressed files are spooled to disk."""
+    path = source.plain_path
+    if path is not None and _is_utf8(os.fspath(path)):
+        yield str(path.absolute())
+        return
+    with tempfile.TemporaryDirectory(prefix="softmax-") as folder:
+        copy = Path(folder, "input")
+        with source.open() as stream, copy.open("wb") as file:
+            shutil.copyfileobj(stream, file, 1 << 20)
+        yield str(copy)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def polars_errors(at: Location, what: str) -> Iterator[None]:
+    """Turn the table library's errors, and its panics on damaged files, into ours."""
+    import polars as pl
+
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        reason = visible(str(error).strip().split("\n")[0], 200)
+        raise InputError("bad-columnar", f"not a whole {what} file ({reason})", at=at) from error
+
+
+def _kind(dtype: pl.DataType) -> Kind:
+    if dtype.is_integer():
+        return Kind.INTEGER
+    if dtype.is_numeric():
+        return Kind.NUMBER
+    inner = getattr(dtype, "inner", None)
+    if inner is not None and inner.is_numeric():
+        return Kind.LIST
+    return Kind.TEXT if str(dtype).startswith(("String", "Categorical", "Enum")) else Kind.OTHER
+
+
+@dataclass(frozen=True, slots=True)
+class FrameLayout:
+    """Which columns of a table hold what: either `list_column` or `roles.classes` holds the logits."""
+
+    columns: tuple[Column, ...]
+    roles: Roles
+    list_column: str | None
+    dtype: type[np.floating[Any]]
+
+    @property
+    def class_names(self) -> list[str] | None:
+        """The names of the class columns."""
+        return None if self.list_column is not None else [self.columns[place].name for place in self.roles.classes]
+
+    @property
+    def id_name(self) -> str | None:
+        """The name of the id column."""
+        return None if self.roles.id is None else self.columns[self.roles.id].name
+
+
+def _choose_list(columns: Sequence[Column], options: ReadOptions, at: Location) -> int | None:
+    """The position of the column of lists that holds the logits, if one does."""
+    if options.array is not None:
+        place = find_column(options.array, columns, "--array", at)
+        if columns[place].kind is not Kind.LIST:
+            message = f"--array: column {visible(options.array)!r} doesn't hold lists of numbers"
+            raise InputError("unknown-array", message, at=at, hint="--columns GLOB names columns of numbers")
+        return place
+    if options.columns is not None:
+        return None
+    lists = [place for place, column in enumerate(columns) if column.kind is Kind.LIST]
+    if len(lists) <= 1:
+        return lists[0] if lists else None
+    name = choose_array([columns[place].name for place in lists], None, at)
+    return next(place for place in lists if columns[place].name == name)
+
+
+def plan(schema: Mapping[str, pl.DataType], options: ReadOptions, at: Location) -> FrameLayout:
+    """Decide what each column of a table is."""
+    columns = tuple(Column(name, _kind(dtype), str(dtype)) for name, dtype in schema.items())
+    place = _choose_list(columns, options, at)
+    dtypes = list(schema.values())
+    if place is None:
+        roles = assign_roles(columns, True, options, at)
+        used = [dtypes[position] for position in roles.classes]
+    else:
+        # Beside a column of lists no column of numbers is a class.
+        others = [Column(c.name, Kind.OTHER) if c.kind is Kind.NUMBER else c for c in columns]
+        others[place] = Column(columns[place].name, Kind.NUMBER)
+        found = assign_roles(others, True, options, at)
+        roles = Roles((place,), found.id, found.target, found.notes)
+        used = [dtypes[place].inner]  # type: ignore[attr-defined]
+    narrow = all(dtype.is_float() and str(dtype) != "Float64" for dtype in used)
+    name = None if place is None else columns[place].name
+    return FrameLayout(columns, roles, name, np.float32 if narrow else np.float64)
+
+
+class FrameSource:
+    """Logits from a table on disk, scanned in batches."""
+
+    def __init__(self, source: Input, path: contextlib.ExitStack, scan: pl.LazyFrame, what: str, options: ReadOptions):
+        import polars as pl
+
+        with polars_errors(source.at, what):
+            schema = scan.collect_schema()
+            self.total_rows: int | None = int(scan.select(pl.len()).collect().item())
+        self.layout = plan(schema, options, source.at)
+        self.name = source.name
+        self.one_pass = False
+        self.class_names: Sequence[str] | None = self.layout.class_names
+        self.notes = self.layout.roles.notes
+        self._scan, self._what, self._at, self._path = scan, what, source.at, path
+        self._on_fault = options.on_fault
+        self.classes: int | None = len(self.layout.roles.classes)
+        if self.layout.list_column is not None:
+            self.classes = self._list_length(self.layout.list_column)
+        if source.size is not None:
+            cells = (self.total_rows or 0) * (self.classes or 1)
+            check_expansion(cells * np.dtype(self.layout.dtype).itemsize, source.size, source.name)
+        self.facts = {
+            "format": what.lower(),
+            "shape": [self.total_rows, self.classes],
+            "dtype": np.dtype(self.layout.dtype).name,
+            "columns": [
+                {"name": column.name, "kind": column.described, "role": self.layout.roles.role_of(place)}
+                for place, column in enumerate(self.layout.columns)
+            ],
+        }
+
+    def _list_length(self, name: str) -> int | None:
+        with polars_errors(self._at, self._what):
+            first = self._scan.select(name).head(1).collect()
+        lists = [values for values in first[name].to_list() if values is not None]
+        if lists and not lists[0]:
+            raise InputError("no-classes", f"column {visible(name)!r} begins with an empty list", at=self._at)
+        return len(lists[0]) if lists else None
+
+    def frames(self, names: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
+        """Scan the table from its start, all columns or those named."""
+        rows = max(1, BATCH_BYTES // (8 * (self.classes or 1)))
+        scan = self._scan if names is None else self._scan.select(names)
+        batches = scan.collect_batches(chunk_size=rows, maintain_order=True)
+        while True:
+            with polars_errors(self._at, self._what):
+                frame = next(batches, None)
+            if frame is None:
+                return
+            yield from frame.iter_slices(rows)
+
+    def __iter__(self) -> Iterator[LogitBatch]:
+        row = 0
+        names = [self.layout.columns[place].name for place in self.layout.roles.classes]
+        wanted = names if self.layout.id_name is None else [*names, self.layout.id_name]
+        for frame in self.frames(wanted):
+            numbers = np.arange(row, row + len(frame), dtype=np.int64)
+            keep = self._sound_rows(frame, row)
+            row += len(frame)
+            if not keep.all():
+                frame, numbers = frame.filter(keep), numbers[keep]
+            yield LogitBatch(self.name, self.values(frame), numbers, self._ids(frame))
+
+    def _ids(self, frame: pl.DataFrame) -> list[str] | None:
+        import polars as pl
+
+        if self.layout.id_name is None:
+            return None
+        return frame[self.layout.id_name].cast(pl.String).fill_null("").to_list()
+
+    def _sound_rows(self, frame: pl.DataFrame, first: int) -> NDArray[np.bool_]:
+        """Report the rows that lack values; a mask of the others."""
+        import polars as pl
+
+        name = self.layout.list_column
+        if name is None:
+            columns = [frame[self.layout.columns[place].name] for place in self.layout.roles.classes]
+            faulty = [column for column in columns if column.null_count()]
+            keep = np.ones(len(frame), bool)
+            for column in faulty:
+                keep &= column.is_not_null().to_numpy()
+            for row in np.nonzero(~keep)[0]:
+                column = next(column for column in faulty if column[int(row)] is None)
+                self._fault(
+                    "bad-value", first + int(row), f"column {visible(column.name)!r} is null, expected a number"
+                )
+            return keep
+        lists = frame[name]
+        lists = lists.arr.to_list() if isinstance(lists.dtype, pl.Array) else lists
+        lengths = lists.list.len().fill_null(-1).to_numpy()
+        nulls = lists.list.eval(pl.element().is_null()).list.any().fill_null(False).to_numpy()
+        keep = (lengths == self.classes) & ~nulls
+        for row in np.nonzero(~keep)[0]:
+            if lengths[row] == self.classes:
+                self._fault("bad-value", first + int(row), f"a null in column {visible(name)!r}, expected a number")
+            else:
+                self._fault("ragged-row", first + int(row), f"{max(lengths[row], 0)} values, expected {self.classes}")
+        return np.asarray(keep)
+
+    def _fault(self, slug: str, row: int, message: str) -> None:
+        hint = "pass --on-error skip to drop such rows"
+        self._on_fault(InputError(slug, message, at=Location(self.name, row=row), hint=hint))
+
+    def values(self, frame: pl.DataFrame) -> FloatArray:
+        """The logits of a frame whose rows are sound: (rows, classes)."""
+        name = self.layout.list_column
+        if name is None:
+            columns = frame.select(self.layout.columns[place].name for place in self.layout.roles.classes)
+            return columns.to_numpy(order="c").astype(self.layout.dtype, copy=False)
+        flat = frame[name].explode(empty_as_null=False).to_numpy()
+        return flat.reshape(len(frame), self.classes or 1).astype(self.layout.dtype, copy=False)
+
+
+def open_table(source: Input, scan: Scan, what: str, options: ReadOptions) -> FrameSource | ArraySource:
+    """Open a table with one of the library's scans."""
+    stack = contextlib.ExitStack()
+    path = stack.enter_context(local_path(source))
+    if not Path(path).stat().st_size:
+        raise InputError("empty-input", "the file is empty", at=source.at)
+    with polars_errors(source.at, what):
+        frame = scan(path)
+    rows = FrameSource(source, stack, frame, what, options)
+    return transposed(rows, options.axis, rows.layout.dtype) if options.axis not in (1, -1) else rows
+
+
+def open_parquet(source: Input, options: ReadOptions) -> FrameSource | ArraySource:
+    """Open a Parquet file as logits."""
+    import polars as pl
+
+    return open_table(
+        source, lambda path: pl.scan_parquet(path, glob=False, hive_partitioning=False), "Parquet", options
+    )
+
+
+def open_arrow(source: Input, options: ReadOptions) -> FrameSource | ArraySource:
+    """Open an Arrow file, of the random-access or the streaming kind, as logits."""
+    import polars as pl
+
+    def scan(path: str) -> pl.LazyFrame:
+        with Path(path).open("rb") as file:
+            if file.read(6) == b"ARROW1":
+                return pl.scan_ipc(path, glob=False, hive_partitioning=False)
+        return pl.read_ipc_stream(path).lazy()
+
+    return open_table(source, scan, "Arrow", options)

@@ -1,0 +1,202 @@
+"""JSON lines: an array or an object with logits a line, from files and pipes, in constant memory."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from softmax_cli.batch import LogitBatch
+from softmax_cli.errors import InputError, Location
+from softmax_cli.sources.base import ArraySource, ReadOptions, transposed
+from softmax_cli.sources.cells import SMALL_BYTES
+from softmax_cli.sources.json_values import field_of, id_text, to_array
+from softmax_cli.sources.lines import check_text, strip_bom, text_blocks
+from softmax_cli.sources.stream import Input
+from softmax_cli.strict_json import decode_utf8, describe, parse_json
+from softmax_cli.text import visible
+
+
+@dataclass(frozen=True, slots=True)
+class RecordShape:
+    """What the first line says of all: the field with the logits (None: plain arrays), the id's key, the classes."""
+
+    field: str | None
+    id_key: str | None
+    classes: int
+    example: bytes
+
+    def written_keys(self) -> list[bytes]:
+        """The keys that matter, as they stand in the text."""
+        return [f'"{key}":'.encode() for key in (self.field, self.id_key) if key is not None]
+
+
+def has_line(data: bytes) -> bool:
+    """Whether a whole line that isn't blank has arrived."""
+    return b"\n" in data.lstrip()
+
+
+def first_line(source: Input, limit: int) -> bytes:
+    """The first line that isn't blank, as soon as it has arrived."""
+    return strip_bom(source.head(limit, has_line)).strip().split(b"\n", 1)[0]
+
+
+def sniff_record(source: Input, options: ReadOptions) -> RecordShape:
+    """Look at the first line.
+
+    Raises InputError for an empty input or a line without logits.
+    """
+    check_text(source.head(4), source.at)
+    line = first_line(source, options.max_row_bytes)
+    if not line:
+        raise InputError("empty-input", "there is nothing in it", at=source.at)
+    at = Location(source.name, line=1)
+    value = parse_json(decode_utf8(line, at), at)
+    if isinstance(value, list):
+        return RecordShape(None, None, len(_flat_list(value, at)), line)
+    if not isinstance(value, dict):
+        raise InputError("bad-value", f"{describe(value)}, expected a list or an object", at=at)
+    field = field_of(value, options.array, at)
+    key = options.id_column or "id"
+    if options.id_column is not None and key not in value:
+        raise InputError("unknown-column", f"--id-column: no field {visible(key)!r}", at=at)
+    return RecordShape(field, key if key in value else None, len(_flat_list(value[field], at)), line)
+
+
+def _flat_list(value: Any, at: Location) -> list[Any]:
+    if not isinstance(value, list):
+        raise InputError("bad-value", f"the logits are {describe(value)}, expected a list of numbers", at=at)
+    if not value:
+        raise InputError("no-classes", "the list of logits is empty", at=at)
+    if isinstance(value[0], list):
+        hint = "--input-format json if the whole input is one document"
+        raise InputError("bad-shape", "nested lists in a line, expected a list of numbers", at=at, hint=hint)
+    return value
+
+
+class JsonLinesSource:
+    """Logits from JSON lines: a row a line."""
+
+    def __init__(self, source: Input, options: ReadOptions):
+        self.record = sniff_record(source, options)
+        self.name = source.name
+        self.one_pass = source.one_pass
+        self.classes: int | None = self.record.classes
+        self.class_names: Sequence[str] | None = None
+        self.total_rows: int | None = None
+        self.notes: Sequence[str] = ()
+        self.facts = {"format": "jsonl", "field": self.record.field, "id": self.record.id_key}
+        self._source, self._options = source, options
+
+    def __iter__(self) -> Iterator[LogitBatch]:
+        row = 0
+        with contextlib.closing(self._source.open()) as stream:
+            limit = self._options.max_row_bytes
+            blocks = text_blocks(stream, self._source.at, eager=self.one_pass, quotes=False, max_row_bytes=limit)
+            for line, block in blocks:
+                fast = self._parse_fast(block, row) if len(block) > SMALL_BYTES else None
+                batch, count = fast or self._parse_reference(line, block, row)
+                row += count
+                yield batch
+
+    def _parse_reference(self, line: int, block: bytes, first: int) -> tuple[LogitBatch, int]:
+        values: list[list[float]] = []
+        ids: list[str] = []
+        rows: list[int] = []
+        count = 0
+        for number, text in enumerate(block.split(b"\n"), line):
+            if not text.strip():
+                continue
+            count += 1
+            try:
+                logits, row_id = self._parse_line(text, Location(self.name, line=number))
+            except InputError as error:
+                self._options.on_fault(error)
+                continue
+            values.append(logits)
+            ids.append(row_id)
+            rows.append(first + count - 1)
+        logits_array = np.array(values, np.float64).reshape(len(values), self.record.classes)
+        return self._batch(logits_array, np.array(rows, np.int64), ids), count
+
+    def _parse_line(self, text: bytes, at: Location) -> tuple[list[float], str]:
+        value = parse_json(decode_utf8(text, at), at)
+        record = self.record
+        row_id = ""
+        if record.field is not None:
+            if not isinstance(value, dict):
+                raise InputError("bad-value", f"{describe(value)}, expected an object as in the first line", at=at)
+            if record.field not in value:
+                raise InputError("bad-value", f"no field {visible(record.field)!r}", at=at)
+            row_id = id_text(value.get(record.id_key, "")) if record.id_key is not None else ""
+            value = value[record.field]
+        logits = to_array(_flat_list(value, at), at)
+        if len(logits) != record.classes:
+            hint = "pass --on-error skip to drop such rows"
+            raise InputError("ragged-row", f"{len(logits)} values, expected {record.classes}", at=at, hint=hint)
+        return logits.tolist(), row_id
+
+    def _batch(self, values: Any, rows: Any, ids: list[str]) -> LogitBatch:
+        return LogitBatch(self.name, values, rows, ids if self.record.id_key is not None else None)
+
+    def _parse_fast(self, block: bytes, first: int) -> tuple[LogitBatch, int] | None:
+        """Parse a block at once; None where it isn't plainly like the first line, for the reference to look at."""
+        body = block.strip()
+        count = body.count(b"\n") + 1
+        if b"\n\n" in body or b"\n\r\n" in body:
+            return None
+        parsed = self._fast_arrays(body, count) if self.record.field is None else self._fast_objects(body, count)
+        if parsed is None or len(parsed[0]) != count or not np.isfinite(parsed[0]).all():
+            return None
+        return self._batch(parsed[0], np.arange(first, first + count, dtype=np.int64), parsed[1]), count
+
+    def _fast_arrays(self, body: bytes, count: int) -> tuple[Any, list[str]] | None:
+        import polars as pl
+
+        plain = body.count(b"[") == body.count(b"]") == count and b'"' not in body
+        if not plain or (body.count(b"]\n") + body.count(b"]\r\n") != count - 1):
+            return None
+        schema = {str(place): pl.Float64 for place in range(self.record.classes)}
+        try:
+            frame = pl.read_csv(body.translate(None, b"[]"), has_header=False, schema=schema)
+        except pl.exceptions.PolarsError:
+            return None
+        return frame.to_numpy(order="c"), []
+
+    def _fast_objects(self, body: bytes, count: int) -> tuple[Any, list[str]] | None:
+        import polars as pl
+
+        record, example = self.record, self.record.example
+        # The keys of all lines together must be those of the first: a key that stands twice somewhere, or is
+        # spelled with escapes, shows in a count.
+        if body.count(b'":') != example.count(b'":') * count or b"\\u" in body:
+            return None
+        if any(body.count(key) != count or example.count(key) != 1 for key in record.written_keys()):
+            return None
+        schema: dict[str, Any] = {str(record.field): pl.List(pl.Float64)}
+        if record.id_key is not None:
+            key = f'"{record.id_key}":'.encode()
+            if body.count(key + b' "') + body.count(key + b'"') != count:  # ids that aren't text
+                return None
+            schema[record.id_key] = pl.String
+        try:
+            frame = pl.read_ndjson(body, schema=schema)
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+            return None
+        lists = frame[str(record.field)]
+        if not (lists.list.len() == record.classes).all() or frame.null_count().pipe(lambda f: sum(f.row(0))):
+            return None
+        flat = lists.explode(empty_as_null=False)
+        if flat.null_count():
+            return None
+        ids = frame[record.id_key].to_list() if record.id_key is not None else []
+        return flat.to_numpy().reshape(-1, record.classes), ids
+
+
+def open_source(source: Input, options: ReadOptions) -> JsonLinesSource | ArraySource:
+    """Open JSON lines as logits; `options.axis` 0 takes the lines for classes, and so reads the whole."""
+    rows = JsonLinesSource(source, options)
+    return rows if options.axis in (1, -1) else transposed(rows, options.axis)

@@ -1,0 +1,210 @@
+"""The layers an input's bytes pass on their way in: pump, peek, count, check."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import lzma
+import queue
+import threading
+import zlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+
+from softmax_cli.errors import InputError, Location
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+_READ_BYTES = 1 << 20
+_HEAD_STEP = 1 << 13
+_QUEUED_READS = 32
+_BOMB_BYTES = 1 << 28
+_BOMB_RATIO = 200  # deflate reaches 1,032 on zeros; real logits stay below 50
+
+ByteStream: TypeAlias = BinaryIO | io.RawIOBase | io.BufferedIOBase
+
+
+def unreadable(name: str, error: OSError) -> InputError:
+    """Say that the system refused to open or read an input."""
+    if isinstance(error, FileNotFoundError):
+        return InputError("not-found", "no such file or directory", at=Location(name))
+    reason = (error.strerror or str(error)).lower()
+    return InputError("unreadable", f"can't be read: {reason}", at=Location(name))
+
+
+class Pump(io.RawIOBase):
+    """Reads a pipe in a thread, so that a read returns what has arrived instead of waiting for a full buffer."""
+
+    def __init__(self, stream: ByteStream):
+        self._stream = stream
+        self._queue: queue.Queue[bytes | OSError] = queue.Queue(_QUEUED_READS)
+        self._left = memoryview(b"")
+        self._ended = False
+        threading.Thread(target=self._run, name="softmax-stdin", daemon=True).start()
+
+    def _run(self) -> None:
+        read = getattr(self._stream, "read1", self._stream.read)
+        while True:
+            try:
+                data: bytes = read(_READ_BYTES)
+            except OSError as error:
+                self._queue.put(error)
+                return
+            except ValueError:  # closed by the other side of the program
+                data = b""
+            self._queue.put(data)
+            if not data:
+                return
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer) -> int:
+        target = memoryview(buffer).cast("B")
+        filled = 0
+        while filled < len(target):
+            if not self._left:
+                if self._ended or (filled and self._queue.empty()):
+                    break
+                item = self._queue.get()
+                if isinstance(item, OSError):
+                    raise item
+                self._ended = not item
+                self._left = memoryview(item)
+                continue
+            size = min(len(self._left), len(target) - filled)
+            target[filled : filled + size] = self._left[:size]
+            self._left = self._left[size:]
+            filled += size
+        return filled
+
+
+class Peekable(io.RawIOBase):
+    """A stream whose first bytes can be looked at before it is read."""
+
+    def __init__(self, stream: io.RawIOBase, name: str):
+        self._stream = stream
+        self._name = name
+        self._head = b""
+        self._ended = False
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+        super().close()
+
+    def readable(self) -> bool:
+        return True
+
+    def head(self, size: int, enough: Callable[[bytes], bool] | None = None) -> bytes:
+        """Look at the first `size` bytes, or at fewer once they are `enough`: a slow pipe isn't waited for."""
+        while not self._ended and len(self._head) < size and not (enough is not None and enough(self._head)):
+            step = min(size - len(self._head), max(_HEAD_STEP, len(self._head)))
+            buffer = bytearray(step)
+            try:
+                count = self._stream.readinto(buffer) or 0
+            except OSError as error:
+                raise unreadable(self._name, error) from error
+            self._ended = not count
+            self._head += bytes(buffer[:count])
+        return self._head[:size]
+
+    def readinto(self, buffer: Buffer) -> int:
+        target = memoryview(buffer).cast("B")
+        if self._head:
+            size = min(len(self._head), len(target))
+            target[:size] = self._head[:size]
+            self._head = self._head[size:]
+            return size
+        if self._ended:
+            return 0
+        return self._stream.readinto(target) or 0
+
+
+class Tally:
+    """Bytes taken from the input so far, before decompression."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+class Counting(io.RawIOBase):
+    """Counts the bytes that pass."""
+
+    def __init__(self, stream: ByteStream, tally: Tally):
+        self._stream = stream
+        self._tally = tally
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._stream.seekable()
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._stream.seek(offset, whence)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+        super().close()
+
+    def readinto(self, buffer: Buffer) -> int:
+        count = self._stream.readinto(buffer) or 0  # type: ignore[union-attr]
+        self._tally.count += count
+        return count
+
+
+def check_expansion(expanded: int, packed: int, name: str) -> None:
+    """Refuse a small compressed input that expands to an enormous one."""
+    if expanded > _BOMB_BYTES and expanded > _BOMB_RATIO * max(packed, 1):
+        raise InputError(
+            "compression-bomb",
+            f"expands to more than {_BOMB_RATIO} times its size and over {_BOMB_BYTES >> 20} MiB",
+            at=Location(name),
+            hint="unpack it yourself and pass the plain file, if you trust it",
+        )
+
+
+class Checked(io.RawIOBase):
+    """The decoded end of a stream: turns system and decoder errors into ours and stops bombs."""
+
+    def __init__(self, stream: ByteStream, name: str, packed: Tally | None = None):
+        self._stream = stream
+        self._name = name
+        self._packed = packed  # the compressed bytes taken so far, where the stream is compressed
+        self._produced = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._stream.seekable()
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._stream.seek(offset, whence)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+        super().close()
+
+    def readinto(self, buffer: Buffer) -> int:
+        at = Location(self._name)
+        try:
+            count = self._stream.readinto(buffer) or 0  # type: ignore[union-attr]
+        except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+            raise InputError("bad-compression", f"damaged or cut short ({error})", at=at) from error
+        except OSError as error:
+            if self._packed is not None and error.errno is None:  # bz2 says "Invalid data stream" so
+                raise InputError("bad-compression", f"damaged ({error})", at=at) from error
+            raise unreadable(self._name, error) from error
+        except Exception as error:
+            if type(error).__name__ == "ZstdError":
+                raise InputError("bad-compression", f"damaged ({error})", at=at) from error
+            raise
+        self._produced += count
+        if self._packed is not None:
+            check_expansion(self._produced, self._packed.count, self._name)
+        return count

@@ -1,0 +1,90 @@
+"""Text streams cut into blocks of whole records: at line ends, outside quotes, each line counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from softmax_cli.errors import InputError, Location
+
+BLOCK_BYTES = 1 << 23
+_BOM = b"\xef\xbb\xbf"
+_WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
+
+
+def check_text(head: bytes, at: Location) -> None:
+    """Refuse UTF-16 and UTF-32 by their marks, and an input without anything in it."""
+    if head.startswith(_WIDE_BOMS) or head.startswith(b"\x00\x00\xfe\xff"):
+        raise InputError("bad-encoding", "UTF-16 or UTF-32 text, expected UTF-8", at=at, hint="convert it with iconv")
+
+
+def strip_bom(data: bytes) -> bytes:
+    """Drop the mark that some programs put before UTF-8 text."""
+    return data.removeprefix(_BOM)
+
+
+def text_blocks(
+    stream: BinaryIO, at: Location, *, eager: bool, quotes: bool, max_row_bytes: int
+) -> Iterator[tuple[int, bytes]]:
+    """Yield (number of its first line, block) until the stream ends; lines count from 1.
+
+    eager: hand on what has arrived instead of filling a block, for pipes. quotes: a line end between double
+    quotes doesn't end a record. Raises InputError for NUL bytes and for a record longer than `max_row_bytes`.
+    """
+    line = 1
+    parts: list[bytes] = []
+    size = 0
+    first = True
+    read = stream.read1 if eager else stream.read  # type: ignore[attr-defined]
+    while part := read(BLOCK_BYTES):
+        parts.append(part)
+        size += len(part)
+        if b"\n" not in part and size <= max_row_bytes:
+            continue
+        block = b"".join(parts)
+        if first:
+            block, first = strip_bom(block), False
+        cut = _record_end(block, quotes)
+        if len(block) - cut > max_row_bytes:
+            raise _too_long(at, line + block.count(b"\n", 0, cut), block[cut:], quotes, max_row_bytes)
+        if cut:
+            _check_nul(block[:cut], at, line)
+            yield line, block[:cut]
+            line += block.count(b"\n", 0, cut)
+        parts = [block[cut:]]
+        size = len(parts[0])
+    rest = b"".join(parts)
+    rest = strip_bom(rest) if first else rest
+    if rest:
+        _check_nul(rest, at, line)
+        yield line, rest
+
+
+def _check_nul(block: bytes, at: Location, line: int) -> None:
+    place = block.find(b"\0")
+    if place >= 0:
+        at = Location(at.source, line=line + block.count(b"\n", 0, place))
+        raise InputError("bad-encoding", "a NUL byte, expected text", at=at)
+
+
+def _too_long(at: Location, line: int, block: bytes, quotes: bool, limit: int) -> InputError:
+    at = Location(at.source, line=line)
+    if quotes and block.count(b'"') % 2:
+        return InputError(
+            "unclosed-quote", f"a quote opens in or after this line and isn't closed in {limit:,} bytes", at=at
+        )
+    message = f"a row of more than {limit:,} bytes"
+    return InputError("row-too-long", message, at=at, hint="--max-row-bytes raises the limit")
+
+
+def _record_end(block: bytes, quotes: bool) -> int:
+    """The position behind the last line end that isn't between quotes; 0 where there is none."""
+    cut = block.rfind(b"\n") + 1
+    if not quotes or not cut:
+        return cut
+    inside = block.count(b'"', 0, cut) % 2
+    while cut and inside:
+        earlier = block.rfind(b"\n", 0, cut - 1) + 1
+        inside ^= block.count(b'"', earlier, cut) % 2
+        cut = earlier
+    return cut
