@@ -40,7 +40,7 @@ class Widths:
     def total(self) -> int:
         """The cells of a line."""
         used = [width for width in astuple(self) if width]
-        return sum(used) + len(_GAP) * (len(used) - 1)
+        return int(sum(used)) + len(_GAP) * (len(used) - 1)
 
 
 def plan_widths(ranked: Ranked, screen: Screen) -> Widths:

@@ -1,0 +1,83 @@
+"""The application: which commands there are, the command that goes without saying, and the error boundary."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from softmax_cli.cli.boundary import guarded
+from softmax_cli.cli.rank import rank
+
+_OF_THE_GROUP = ("--help", "-h", "--version", "--install-completion", "--show-completion")
+
+
+class SoftmaxGroup(TyperGroup):
+    """The commands; arguments that name none of them are those of `rank`."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command line and exit with its code; every exception ends here."""
+        arguments = list(sys.argv[1:] if args is None else args)
+        call = super().main
+
+        def run() -> int:
+            result = call(self.complete(arguments), "softmax", complete_var, False, False, **extra)
+            return result if isinstance(result, int) else 0
+
+        code = guarded(run, arguments)
+        if not standalone_mode:
+            return code
+        sys.exit(code)
+
+    def complete(self, arguments: list[str]) -> list[str]:
+        """Add the command that goes without saying: `rank`, or help where nothing is piped in."""
+        from softmax_cli.cli.console import stdin_is_terminal
+
+        if not arguments:
+            return ["--help"] if stdin_is_terminal() else ["rank"]
+        first = arguments[0]
+        return arguments if first in self.commands or first in _OF_THE_GROUP else ["rank", *arguments]
+
+
+app = typer.Typer(
+    cls=SoftmaxGroup,
+    name="softmax",
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"softmax {version('softmax-cli')}")
+        raise typer.Exit
+
+
+@app.callback(no_args_is_help=False)
+def softmax(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Ranked, trustworthy class probabilities from a classifier's logits.
+
+    `softmax logits.npy`, `cat logits.csv | softmax -k 3`, `softmax run model.onnx inputs.npy`.
+    """
+
+
+app.command()(rank)

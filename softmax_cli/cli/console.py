@@ -1,0 +1,157 @@
+"""The two ends of the conversation: what the terminal can show, and what goes to stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from softmax_cli.batch import Source
+from softmax_cli.cli.options import ColorChoice, ConsoleOptions, ErrorStyle
+from softmax_cli.errors import SoftmaxError
+from softmax_cli.sinks.base import Screen
+from softmax_cli.text import visible
+
+_TABLE_LINES = 50
+_PROGRESS_AFTER_SECONDS = 1.0
+
+
+def wants_color(choice: ColorChoice, is_terminal: bool) -> bool:
+    """Decide on colour: the option, then NO_COLOR, FORCE_COLOR and TERM=dumb, then whether a terminal looks on."""
+    if choice is not ColorChoice.AUTO:
+        return choice is ColorChoice.ALWAYS
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return is_terminal and os.environ.get("TERM") != "dumb"
+
+
+def _is_terminal(stream: object) -> bool:
+    try:
+        return bool(stream is not None and stream.isatty())  # type: ignore[attr-defined]
+    except ValueError:  # closed
+        return False
+
+
+def stdin_is_terminal() -> bool:
+    """Whether a person would have to type the input."""
+    return sys.stdin is None or _is_terminal(sys.stdin)
+
+
+def screen_for(output: str, options: ConsoleOptions, activation: str) -> Screen:
+    """What the table can use: the terminal's width and colours, or, into a file or pipe, all the room it needs."""
+    is_terminal = output == "-" and _is_terminal(sys.stdout)
+    encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "")
+    width = max(20, shutil.get_terminal_size((80, 24)).columns) if is_terminal else 0
+    return Screen(
+        width=width,
+        color=wants_color(options.color, is_terminal) and (output == "-" or options.color is ColorChoice.ALWAYS),
+        max_lines=_TABLE_LINES if is_terminal else 0,
+        ascii_only=is_terminal and not encoding.startswith("utf"),
+        activation=activation,
+    )
+
+
+class Talk:
+    """Notes, errors and progress on stderr."""
+
+    def __init__(self, options: ConsoleOptions):
+        self._options = options
+        self._color = wants_color(options.color, _is_terminal(sys.stderr))
+
+    def _line(self, text: str) -> None:
+        # Whoever closed stderr doesn't want to hear from us.
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+
+    def note(self, text: str) -> None:
+        """Say which decision was made for the user, unless told to be quiet."""
+        if not self._options.quiet and self._options.errors is ErrorStyle.TEXT:
+            self._line(f"softmax: note: {visible(text)}")
+
+    def error(self, error: SoftmaxError) -> None:
+        """Write an error, with its hint below it, or as a JSON object."""
+        if self._options.errors is ErrorStyle.JSON:
+            record = {key: _clean(value) for key, value in error.as_record().items()}
+            self._line(json.dumps(record, ensure_ascii=False))
+            return
+        text = f"softmax: {visible(error.describe())}"
+        if self._color:
+            text = text.replace(f"error[{error.slug}]", f"\x1b[1;31merror[{error.slug}]\x1b[0m", 1)
+        self._line(text)
+        if error.hint:
+            self._line(f"  hint: {visible(error.hint)}")
+
+    @contextlib.contextmanager
+    def progress(self, source: Source) -> Iterator[Callable[[int], None]]:
+        """Show a bar on a terminal for what takes longer than a second; rows, rate and time left."""
+        shown = not self._options.quiet and not self._options.no_progress and self._options.errors is ErrorStyle.TEXT
+        if not shown or not _is_terminal(sys.stderr):
+            yield lambda rows: None
+            return
+        bar = _Bar(source.name, source.total_rows)
+        try:
+            yield bar.advance
+        finally:
+            bar.close()
+
+
+def _clean(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return value
+
+
+class _Bar:
+    """A rich progress bar that appears only once something has taken a second."""
+
+    def __init__(self, name: str, total: int | None):
+        self._name = visible(name, 40)
+        self._total = total
+        self._rows = 0
+        self._begin = time.monotonic()
+        self._progress: object | None = None
+
+    def advance(self, rows: int) -> None:
+        self._rows += rows
+        if time.monotonic() - self._begin < _PROGRESS_AFTER_SECONDS:
+            return
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            ProgressColumn,
+            Task,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+        from rich.text import Text
+
+        class Rate(ProgressColumn):
+            def render(self, task: Task) -> Text:
+                return Text(f"{task.finished_speed or task.speed or 0:,.0f} rows/s", style="cyan")
+
+        if self._progress is None:
+            columns = [
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                MofNCompleteColumn(),
+                Rate(),
+                TimeRemainingColumn(),
+            ]
+            self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._task = self._progress.add_task(self._name, total=self._total)
+            self._progress.start()
+        assert isinstance(self._progress, Progress)
+        self._progress.update(self._task, completed=self._rows)
+
+    def close(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()  # type: ignore[attr-defined]

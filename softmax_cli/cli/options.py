@@ -1,0 +1,199 @@
+"""The options that mean the same in every command, once each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+INPUT_PANEL = "Reading"
+CLASS_PANEL = "Ranking"
+OUTPUT_PANEL = "Writing"
+CONSOLE_PANEL = "Console"
+
+
+class ActivationName(StrEnum):
+    """What turns logits into probabilities."""
+
+    AUTO = "auto"
+    SOFTMAX = "softmax"
+    SIGMOID = "sigmoid"
+    LOG_SOFTMAX = "log-softmax"
+    NONE = "none"
+
+
+class LayoutName(StrEnum):
+    """One line per (row, rank), or one per row."""
+
+    LONG = "long"
+    WIDE = "wide"
+
+
+class NanPolicy(StrEnum):
+    """What becomes of a row with NaN, +inf, or nothing but -inf."""
+
+    ERROR = "error"
+    PROPAGATE = "propagate"
+
+
+class OnError(StrEnum):
+    """What becomes of an input with a bad row."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
+class ColorChoice(StrEnum):
+    """When to use colour."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class ErrorStyle(StrEnum):
+    """How errors are written to stderr."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+Top = Annotated[int, typer.Option("-k", "--top", min=0, help="Classes per row; 0: all.", rich_help_panel=CLASS_PANEL)]
+Axis = Annotated[int, typer.Option("--axis", help="Class axis.", rich_help_panel=INPUT_PANEL)]
+ActivationOption = Annotated[
+    ActivationName,
+    typer.Option("--activation", help="How logits become probabilities.", rich_help_panel=CLASS_PANEL),
+]
+Temperature = Annotated[
+    float, typer.Option("-t", "--temperature", help="Divide the logits by it.", rich_help_panel=CLASS_PANEL)
+]
+LabelsFile = Annotated[
+    str | None,
+    typer.Option("--labels", metavar="FILE", help="Class names: .txt, .json, .csv.", rich_help_panel=CLASS_PANEL),
+]
+MinProbability = Annotated[
+    float | None,
+    typer.Option("--min-probability", metavar="P", help="Drop classes below it.", rich_help_panel=CLASS_PANEL),
+]
+FormatName = Annotated[
+    str | None,
+    typer.Option(
+        "-f",
+        "--format",
+        metavar="NAME",
+        help="table, csv, tsv, json, jsonl, parquet, arrow, npz or markdown. Default: by OUTPUT's suffix, else table.",
+        rich_help_panel=OUTPUT_PANEL,
+    ),
+]
+Output = Annotated[
+    str,
+    typer.Option("-o", "--output", metavar="FILE", help="Write there; -: stdout.", rich_help_panel=OUTPUT_PANEL),
+]
+OutputDir = Annotated[
+    str | None,
+    typer.Option("--output-dir", metavar="DIR", help="One result file for each input.", rich_help_panel=OUTPUT_PANEL),
+]
+Layout = Annotated[
+    LayoutName,
+    typer.Option("--layout", help="A line per (row, rank), or per row.", rich_help_panel=OUTPUT_PANEL),
+]
+InputFormatName = Annotated[
+    str | None,
+    typer.Option("--input-format", metavar="NAME", help="Override the format.", rich_help_panel=INPUT_PANEL),
+]
+Delimiter = Annotated[
+    str | None,
+    typer.Option("--delimiter", metavar="C", help="Override the delimiter.", rich_help_panel=INPUT_PANEL),
+]
+Header = Annotated[
+    bool | None,
+    typer.Option("--header/--no-header", help="Whether the first line names columns.", rich_help_panel=INPUT_PANEL),
+]
+IdColumn = Annotated[
+    str | None,
+    typer.Option("--id-column", metavar="NAME", help="Column of row ids.", rich_help_panel=INPUT_PANEL),
+]
+TargetColumn = Annotated[
+    str | None,
+    typer.Option("--target-column", metavar="NAME", help="Column of true classes.", rich_help_panel=INPUT_PANEL),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option("--columns", metavar="GLOB", help="Columns of the classes.", rich_help_panel=INPUT_PANEL),
+]
+ArrayName = Annotated[
+    str | None,
+    typer.Option(
+        "--array",
+        metavar="NAME",
+        help="Array of an .npz, field of JSON, list column of a Parquet file.",
+        rich_help_panel=INPUT_PANEL,
+    ),
+]
+MaxRowBytes = Annotated[
+    int,
+    typer.Option("--max-row-bytes", min=1, help="Longest row of text.", rich_help_panel=INPUT_PANEL),
+]
+Glob = Annotated[
+    str | None,
+    typer.Option("--glob", metavar="PATTERN", help="Files of directories to take.", rich_help_panel=INPUT_PANEL),
+]
+NanOption = Annotated[
+    NanPolicy,
+    typer.Option("--nan", help="Rows with NaN, +inf, or all -inf.", rich_help_panel=INPUT_PANEL),
+]
+OnErrorOption = Annotated[
+    OnError,
+    typer.Option("--on-error", help="On a bad row, fail, or drop it and go on.", rich_help_panel=INPUT_PANEL),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "-j", "--jobs", min=1, help="Worker threads. Default: the usable cores.", rich_help_panel=CONSOLE_PANEL
+    ),
+]
+Color = Annotated[ColorChoice, typer.Option("--color", help="Colour.", rich_help_panel=CONSOLE_PANEL)]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No notes, no progress.", rich_help_panel=CONSOLE_PANEL)]
+NoProgress = Annotated[bool, typer.Option("--no-progress", help="No progress bar.", rich_help_panel=CONSOLE_PANEL)]
+Debug = Annotated[bool, typer.Option("--debug", help="Tracebacks.", rich_help_panel=CONSOLE_PANEL)]
+Errors = Annotated[
+    ErrorStyle,
+    typer.Option("--errors", help="Errors as text, or as JSON lines.", rich_help_panel=CONSOLE_PANEL),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleOptions:
+    """How the command talks."""
+
+    color: ColorChoice = ColorChoice.AUTO
+    quiet: bool = False
+    no_progress: bool = False
+    errors: ErrorStyle = ErrorStyle.TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class RankingOptions:
+    """What is ranked, and how."""
+
+    top: int
+    activation: ActivationName
+    temperature: float
+    labels: str | None
+    min_probability: float | None
+    nan: NanPolicy
+    on_error: OnError
+    jobs: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class WritingOptions:
+    """Where results go, and in which form."""
+
+    format_name: str | None
+    output: str
+    output_dir: str | None
+    layout: LayoutName
+    glob: str | None = None

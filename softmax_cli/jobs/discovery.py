@@ -1,0 +1,113 @@
+"""Which files an argument stands for, in an order that doesn't change."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from softmax_cli.errors import InputError, Location, UsageError
+from softmax_cli.sources import READABLE, suffixes_of
+from softmax_cli.sources.layers import unreadable
+from softmax_cli.sources.stream import COMPRESSION_SUFFIXES, STDIN
+from softmax_cli.text import visible
+
+# Plain text in a directory is more often a note or a list of names than logits: it has to be asked for.
+_WALKED = tuple(name for name in READABLE if name != "text")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One input: its name as it's shown, and its path below the directory it was found in (None: given itself)."""
+
+    name: str
+    relative: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """The inputs of a command, in order. skipped: how many files of directories aren't inputs."""
+
+    inputs: tuple[Found, ...]
+    skipped: int
+    has_directory: bool
+
+    @property
+    def several(self) -> bool:
+        """Whether results of more than one input may come into one output."""
+        return self.has_directory or len(self.inputs) > 1
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """The files below a folder, sorted at every level; hidden ones and those in hidden folders are left out."""
+
+    def fail(error: OSError) -> None:
+        raise unreadable(str(error.filename or folder), error) from error
+
+    for parent, folders, files in os.walk(folder, onerror=fail):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith("."):
+                yield Path(parent, name)
+
+
+def _belongs(path: Path, relative: Path, glob: str | None, suffixes: Sequence[str]) -> bool:
+    if glob is not None:
+        return fnmatch.fnmatch(path.name, glob) or fnmatch.fnmatch(relative.as_posix(), glob)
+    return path.name.lower().endswith(tuple(suffixes))
+
+
+def discover(arguments: Sequence[str], glob: str | None = None, suffixes: Sequence[str] | None = None) -> Discovery:
+    """Find the inputs of a command: files and `-` as given, directories walked recursively in sorted order.
+
+    glob: takes the files of directories whose name or relative path matches, instead of those with a known suffix.
+    Raises InputError for a directory without inputs.
+    """
+    suffixes = suffixes_of(_WALKED) if suffixes is None else suffixes
+    found: list[Found] = []
+    skipped = 0
+    has_directory = False
+    for argument in arguments:
+        if argument == STDIN or not Path(argument).is_dir():
+            found.append(Found(argument))
+            continue
+        has_directory = True
+        before = len(found)
+        folder = Path(argument)
+        for path in _walk(folder):
+            relative = path.relative_to(folder)
+            if _belongs(path, relative, glob, suffixes):
+                found.append(Found(str(path), relative))
+            else:
+                skipped += 1
+        if len(found) == before:
+            sought = f"matches {visible(glob)!r}" if glob is not None else "has a suffix of a known format"
+            message = f"no file in this directory {sought}"
+            hint = "--glob PATTERN takes others" if glob is None else None
+            raise InputError("no-inputs", message, at=Location(argument), hint=hint)
+    if found.count(Found(STDIN)) > 1:
+        raise UsageError("stdin (-) can be read only once")
+    return Discovery(tuple(found), skipped, has_directory)
+
+
+def result_names(found: Sequence[Found], folder: str, suffix: str) -> list[Path]:
+    """The result file of each input below `folder`: the tree mirrored, the format's suffix in place of the input's.
+
+    Raises InputError where two inputs would get one file, before anything is written.
+    """
+    names: dict[Path, str] = {}
+    for item in found:
+        relative = item.relative if item.relative is not None else Path("stdin" if item.name == STDIN else item.name)
+        if item.relative is None:
+            relative = Path(relative.name)
+        stem = relative.name
+        for packed in COMPRESSION_SUFFIXES:
+            stem = stem.removesuffix(packed)
+        path = Path(folder, relative.with_name(Path(stem).stem + suffix))
+        if path in names:
+            message = f"{visible(names[path])} and {visible(item.name)} would both be written to {visible(str(path))}"
+            raise InputError("output-collision", message, hint="rename one, or run them into different directories")
+        names[path] = item.name
+    return list(names)

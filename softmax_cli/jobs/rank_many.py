@@ -1,0 +1,124 @@
+"""Ranks a set of inputs: into one output, or each into its own; one bad input never stops the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from softmax_cli.batch import Source
+from softmax_cli.errors import InputError, ModelError, SoftmaxError
+from softmax_cli.jobs.discovery import Found
+from softmax_cli.pipeline import RankOptions, run
+from softmax_cli.sinks import open_sink
+from softmax_cli.sinks.base import Sink, SinkOptions
+from softmax_cli.sinks.target import unwritable
+
+OpenInput = Callable[[str, "Ledger"], Source]
+
+
+class Reporter(Protocol):
+    """Tells the user what happens, on stderr."""
+
+    def note(self, text: str) -> None:
+        """Say which decision was made."""
+
+    def error(self, error: SoftmaxError) -> None:
+        """Say what went wrong, and go on."""
+
+    def progress(self, source: Source) -> AbstractContextManager[Callable[[int], None]]:
+        """Show how far a source is; call the result with the rows of each batch."""
+        ...
+
+
+@dataclass
+class Ledger:
+    """What became of the inputs: rows written, rows and inputs that failed.
+
+    skip: record bad rows and go on, instead of failing their input.
+    """
+
+    report: Reporter
+    skip: bool = False
+    rows: int = 0
+    done: int = 0
+    failures: list[SoftmaxError] = field(default_factory=list)
+
+    def row_fault(self, error: InputError) -> None:
+        """Take a bad row's error: recorded with `skip`, else raised."""
+        if not self.skip:
+            raise error
+        self.record(error)
+
+    def record(self, error: SoftmaxError) -> None:
+        """Record a failure and show it."""
+        self.failures.append(error)
+        self.report.error(error)
+
+
+def rank_into_one(
+    inputs: Sequence[Found], open_input: OpenInput, options: RankOptions, sink: Sink, ledger: Ledger
+) -> None:
+    """Rank all inputs into one sink.
+
+    A single input's error is raised. Of several, each error is recorded and the others go on; if all fail, the
+    last error is raised, so that nothing is left at the output's name.
+    """
+    for item in inputs:
+        try:
+            _rank(item, open_input, options, sink, ledger)
+        except (InputError, ModelError) as error:
+            if len(inputs) == 1:
+                raise
+            ledger.record(error)
+    if inputs and not ledger.done:
+        raise InputError("no-inputs", f"none of the {len(inputs):,} inputs could be read")
+
+
+def rank_into_each(
+    inputs: Sequence[Found],
+    results: Sequence[Path],
+    format_name: str,
+    sink_options: SinkOptions,
+    open_input: OpenInput,
+    options: RankOptions,
+    ledger: Ledger,
+) -> None:
+    """Rank each input into a file of its own; a failed one leaves none."""
+    for item, path in zip(inputs, results, strict=True):
+        try:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise unwritable(str(path.parent), error) from error
+            with open_sink(format_name, str(path), replace(sink_options, name=str(path))) as sink:
+                _rank(item, open_input, options, sink, ledger)
+        except (InputError, ModelError) as error:
+            ledger.record(error)
+    if inputs and not ledger.done:
+        raise InputError("no-inputs", f"none of the {len(inputs):,} inputs could be read")
+
+
+def _rank(item: Found, open_input: OpenInput, options: RankOptions, sink: Sink, ledger: Ledger) -> None:
+    source = open_input(item.name, ledger)
+    for note in source.notes:
+        ledger.report.note(f"{item.name}: {note}")
+    written = 0
+    with ledger.report.progress(source) as advance:
+
+        def count(rows: int) -> None:
+            nonlocal written
+            written += rows
+            advance(rows)
+
+        try:
+            run(source, replace(options, on_fault=ledger.row_fault), sink, count)
+        except InputError as error:
+            if written and error.hint is None:
+                error.hint = f"{written:,} rows before it were ranked"
+            raise
+        finally:
+            ledger.rows += written
+    ledger.done += 1
