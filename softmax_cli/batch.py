@@ -100,6 +100,11 @@ class Source(Protocol):
         ...
 
     @property
+    def activation(self) -> str | None:
+        """What the source knows its values to need; None leaves it to the options."""
+        ...
+
+    @property
     def notes(self) -> Sequence[str]:
         """The decisions that were made for the user."""
         ...

@@ -132,13 +132,13 @@ def names_for(source: Source, options: RankOptions) -> tuple[str, ...] | None:
 def rank_source(source: Source, options: RankOptions) -> Iterator[Ranked]:
     """Rank a source's batches, in order; at least one batch comes, if an empty one."""
     names = names_for(source, options)
-    checked_nan = options.nan == "error"
+    activation = source.activation or options.activation
 
     def batches() -> Iterator[LogitBatch]:
         empty = True
         for batch in source:
             empty = False
-            yield check_finite(batch, names, options.on_fault) if checked_nan else batch
+            yield check_finite(batch, names, options.on_fault) if options.nan == "error" else batch
         if empty:
             yield LogitBatch(source.name, np.empty((0, source.classes or 0)), np.empty(0, np.int64))
 
@@ -147,7 +147,7 @@ def rank_source(source: Source, options: RankOptions) -> Iterator[Ranked]:
             batch,
             names,
             top=options.top,
-            activation=options.activation,
+            activation=activation,
             temperature=options.temperature,
             min_probability=options.min_probability,
         )

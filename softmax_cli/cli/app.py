@@ -9,8 +9,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from softmax_cli.cli.apply import apply
 from softmax_cli.cli.boundary import guarded
 from softmax_cli.cli.rank import rank
+from softmax_cli.cli.run import run
 
 _OF_THE_GROUP = ("--help", "-h", "--version", "--install-completion", "--show-completion")
 
@@ -31,11 +33,11 @@ class SoftmaxGroup(TyperGroup):
         arguments = list(sys.argv[1:] if args is None else args)
         call = super().main
 
-        def run() -> int:
+        def invoke() -> int:
             result = call(self.complete(arguments), "softmax", complete_var, False, False, **extra)
             return result if isinstance(result, int) else 0
 
-        code = guarded(run, arguments)
+        code = guarded(invoke, arguments)
         if not standalone_mode:
             return code
         sys.exit(code)
@@ -81,3 +83,5 @@ def softmax(
 
 
 app.command()(rank)
+app.command()(apply)
+app.command()(run)

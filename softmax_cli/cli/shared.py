@@ -31,13 +31,21 @@ class RankRequest:
     console: ConsoleOptions
 
 
+def check_temperature(temperature: float) -> None:
+    """Refuse a temperature that isn't a positive number.
+
+    Raises UsageError.
+    """
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise UsageError(f"--temperature {temperature}: expected a positive number")
+
+
 def check_ranking(options: RankingOptions) -> None:
     """Refuse values that no option of a type can.
 
     Raises UsageError.
     """
-    if not (math.isfinite(options.temperature) and options.temperature > 0):
-        raise UsageError(f"--temperature {options.temperature}: expected a positive number")
+    check_temperature(options.temperature)
     if options.min_probability is not None and not 0 <= options.min_probability <= 1:
         raise UsageError(f"--min-probability {options.min_probability}: expected a number from 0 to 1")
 
@@ -67,6 +75,21 @@ def rank_inputs(request: RankRequest) -> int:
         return open_source(name, replace(request.reading, on_fault=ledger.row_fault))
 
     return rank_all(request, str(activation), open_input, lambda: discover(request.inputs, request.writing.glob))
+
+
+def run_model(request: RankRequest, model: str, output_name: str | None, axis: int) -> int:
+    """Run a model on samples and rank its outputs; returns the exit code."""
+    from softmax_cli.model.source import Classifier, ModelSource
+
+    check_ranking(request.ranking)
+    threads = request.ranking.jobs or usable_cores()
+    classifier = Classifier.load(model, output_name, axis, str(request.ranking.activation), threads)
+
+    def open_input(name: str, ledger: Ledger) -> Source:
+        samples = open_source(name, replace(request.reading, on_fault=ledger.row_fault))
+        return ModelSource(classifier, samples)
+
+    return rank_all(request, "softmax", open_input, lambda: discover(request.inputs, request.writing.glob))
 
 
 def rank_all(request: RankRequest, activation: str, open_input: OpenInput, find: Callable[[], Discovery]) -> int:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, BinaryIO
 
 from softmax_cli.batch import Ranked
 from softmax_cli.errors import Location, OutputError
@@ -27,25 +27,22 @@ class _AbortedError(Exception):
     pass
 
 
-class ParquetSink:
-    """Writes row groups of a fixed number of lines, whatever the batches were."""
+class FrameWriter:
+    """Writes tables that are pushed into it as one file.
 
-    def __init__(self, target: Target, options: SinkOptions):
+    write_all: pulls a lazy table into a stream with one of the library's writers.
+    """
+
+    def __init__(self, target: Target, write_all: Callable[[pl.LazyFrame, BinaryIO], object]):
         self._target = target
-        self._several = options.several
-        self._builder = FrameBuilder(options)
+        self._write_all = write_all
         self._queue: queue.Queue[pl.DataFrame | BaseException | None] = queue.Queue(2)
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         self._schema: pl.Schema | None = None
 
-    def write(self, ranked: Ranked) -> None:
-        """Hand a batch to the writer."""
-        import polars as pl
-
-        frame = self._builder.build(ranked)
-        if self._several:  # inputs of another precision may follow
-            frame = frame.with_columns(pl.selectors.float().cast(pl.Float64))
+    def write(self, frame: pl.DataFrame) -> None:
+        """Hand a table to the writer; the first one decides the schema."""
         if self._schema is None:
             self._schema = frame.schema
             self._thread = threading.Thread(target=self._run, args=(self._schema,), daemon=True)
@@ -53,13 +50,14 @@ class ParquetSink:
         self._put(frame.cast(self._schema))
 
     def _put(self, item: pl.DataFrame | BaseException | None) -> None:
-        while self._thread is not None:
+        while True:
             try:
                 self._queue.put(item, timeout=_WAIT_SECONDS)
                 return
             except queue.Full:
-                if not self._thread.is_alive():
+                if self._thread is None or not self._thread.is_alive():
                     self._raise()
+                    return
 
     def _run(self, schema: pl.Schema) -> None:
         from polars.io.plugins import register_io_source
@@ -71,12 +69,9 @@ class ParquetSink:
                 yield item
 
         try:
-            self._sink(register_io_source(frames, schema=schema), self._target)
+            self._write_all(register_io_source(frames, schema=schema), self._target.stream)
         except BaseException as error:  # handed to the thread that writes
             self._error = error
-
-    def _sink(self, frame: pl.LazyFrame, target: Target) -> None:
-        frame.sink_parquet(target.stream, row_group_size=_GROUP_ROWS)
 
     def _raise(self) -> None:
         if self._error is None:
@@ -91,25 +86,59 @@ class ParquetSink:
 
     def close(self) -> None:
         """Complete the file."""
+        if self._thread is None:
+            return
         self._put(None)
-        cast(threading.Thread, self._thread).join()
+        self._thread.join()
         self._raise()
         self._target.flush()
 
     def abort(self) -> None:
         """Stop the writer's thread."""
         if self._thread is not None:
-            while self._thread.is_alive():
-                try:
-                    self._queue.put(_AbortedError(), timeout=_WAIT_SECONDS)
-                    break
-                except queue.Full:
-                    continue
+            self._put(_AbortedError())
             self._thread.join()
 
 
-class ArrowSink(ParquetSink):
-    """Writes an Arrow IPC file with record batches of a fixed number of lines."""
+def write_parquet(frame: pl.LazyFrame, stream: BinaryIO) -> None:
+    """Write a lazy table as Parquet, in row groups of a fixed number of lines."""
+    frame.sink_parquet(stream, row_group_size=_GROUP_ROWS)
 
-    def _sink(self, frame: pl.LazyFrame, target: Target) -> None:
-        frame.sink_ipc(target.stream, compression="zstd", record_batch_size=_GROUP_ROWS, lazy=False)
+
+def write_arrow(frame: pl.LazyFrame, stream: BinaryIO) -> None:
+    """Write a lazy table as an Arrow IPC file, in record batches of a fixed number of lines."""
+    frame.sink_ipc(stream, compression="zstd", record_batch_size=_GROUP_ROWS, lazy=False)
+
+
+class ParquetSink:
+    """Writes results to a Parquet file; with several inputs all numbers are float64, whatever comes later."""
+
+    write_all = staticmethod(write_parquet)
+
+    def __init__(self, target: Target, options: SinkOptions):
+        self._several = options.several
+        self._builder = FrameBuilder(options)
+        self._writer = FrameWriter(target, self.write_all)
+
+    def write(self, ranked: Ranked) -> None:
+        """Hand a batch to the writer."""
+        import polars as pl
+
+        frame = self._builder.build(ranked)
+        if self._several:
+            frame = frame.with_columns(pl.selectors.float().cast(pl.Float64))
+        self._writer.write(frame)
+
+    def close(self) -> None:
+        """Complete the file."""
+        self._writer.close()
+
+    def abort(self) -> None:
+        """Give the file up."""
+        self._writer.abort()
+
+
+class ArrowSink(ParquetSink):
+    """The same as an Arrow IPC file."""
+
+    write_all = staticmethod(write_arrow)

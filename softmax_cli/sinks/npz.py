@@ -6,7 +6,7 @@ import io
 import tempfile
 import zipfile
 from contextlib import ExitStack
-from typing import IO, Any
+from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +66,7 @@ class NpzSink:
     def close(self) -> None:
         """Write the archive."""
         with self._stack, writing(self._target.name):
-            archive = zipfile.ZipFile(_Forward(self._target), "w", zipfile.ZIP_STORED)
+            archive = zipfile.ZipFile(cast(BinaryIO, self._target.forward()), "w", zipfile.ZIP_STORED)
             with archive:
                 for name, spool in self._spools.items():
                     dtype, tail = self._kinds[name]
@@ -96,16 +96,3 @@ class NpzSink:
     def abort(self) -> None:
         """Drop the temporary files."""
         self._stack.close()
-
-
-class _Forward(io.RawIOBase):
-    """A stream that only goes forward, so that the archive can go into a pipe."""
-
-    def __init__(self, target: Target):
-        self._target = target
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        return self._target.write(bytes(data))

@@ -22,6 +22,7 @@ _PIPE_BAR = 20
 _LONGEST_BAR = 60
 _SHORTEST_BAR = 6
 _SHORTEST_LABEL = 10
+_NUMBER = len("probability")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,11 @@ def plan_widths(ranked: Ranked, screen: Screen) -> Widths:
     ids = max((cell_len(shown(text)) for text in ranked.ids), default=2) if ranked.ids is not None else 0
     names: Sequence[str] = ranked.names if ranked.names is not None else [str(int(ranked.indices.max(initial=0)))]
     label = max(5, max(map(cell_len, map(shown, names)), default=5))
-    numeric = 11 if ranked.probabilities.dtype == np.float64 else 10
     percents = 6 if screen.activation in ("softmax", "sigmoid", "none") else 0
     rank = max(1, len(str(ranked.k)))
     if not screen.width:
-        return Widths(rows, ids, rank, label, _PIPE_BAR, percents, numeric, 10)
-    return _shrink(screen.width, Widths(rows, min(ids, 40), rank, label, _SHORTEST_BAR, percents, numeric, 10))
+        return Widths(rows, ids, rank, label, _PIPE_BAR, percents, _NUMBER, 10)
+    return _shrink(screen.width, Widths(rows, min(ids, 40), rank, label, _SHORTEST_BAR, percents, _NUMBER, 10))
 
 
 def _shrink(width: int, wanted: Widths) -> Widths:

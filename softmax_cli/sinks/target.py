@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import stat
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from softmax_cli.errors import Location, OutputError
 
@@ -38,10 +39,34 @@ class Target:
                 view = view[self.stream.write(view) or 0 :]
         return len(data)
 
+    def seekable(self) -> bool:
+        """Whether `seek` works: in files, not in pipes."""
+        return self.name != STDOUT and self.stream.seekable()
+
+    def seek(self, offset: int) -> None:
+        """Go on writing at `offset`."""
+        with writing(self.name):
+            self.stream.seek(offset)
+
+    def forward(self) -> io.RawIOBase:
+        """The same as a stream that can't be searched, for writers that would go back in it."""
+        return _Forward(self)
+
     def flush(self) -> None:
         """Hand everything to the system."""
         with writing(self.name):
             self.stream.flush()
+
+
+class _Forward(io.RawIOBase):
+    def __init__(self, target: Target):
+        self._target = target
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        return self._target.write(bytes(data))
 
 
 @contextlib.contextmanager

@@ -19,9 +19,12 @@ BATCH_BYTES = 1 << 23  # of values in one batch
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """How to read an input, where the user overrides what is sniffed. The fields are named as the options are."""
+    """How to read an input, where the user overrides what is sniffed. The fields are named as the options are.
 
-    axis: int = -1
+    axis: the class axis; None reads samples instead of logits: everything behind the first axis is one row.
+    """
+
+    axis: int | None = -1
     input_format: str | None = None
     array: str | None = None
     delimiter: str | None = None
@@ -35,40 +38,41 @@ class ReadOptions:
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """An array seen as (outer, classes, inner): where its class axis lies, and how its rows are counted."""
+    """An array seen as (outer, classes, inner): where its class axis lies, and how its rows are counted.
+
+    row_shape: the lengths of the axes that rows are counted over.
+    """
 
     shape: tuple[int, ...]
     axis: int
     outer: int
     classes: int
     inner: int
+    row_shape: tuple[int, ...]
 
     @classmethod
-    def of(cls, shape: tuple[int, ...], axis: int, at: Location) -> Geometry:
-        """Check a shape and an axis.
+    def of(cls, shape: tuple[int, ...], axis: int | None, at: Location) -> Geometry:
+        """Check a shape and an axis; None for samples of several dimensions along the first axis.
 
         Raises InputError for a number (no axis at all), an axis out of range, or one of length 0.
         """
         if not shape:
             raise InputError("bad-shape", "a single number, expected an array of at least one dimension", at=at)
+        if axis is None and len(shape) > 2:
+            return cls(shape, 1, shape[0], element_count(shape[1:]), 1, shape[:1])
         try:
-            axis = normalize_axis(axis, len(shape))
+            place = normalize_axis(-1 if axis is None else axis, len(shape))
         except IndexError as error:
             message = f"--axis {axis} is out of range for shape {shape_text(shape)}"
             raise InputError("axis-range", message, at=at, hint=f"use {-len(shape)} to {len(shape) - 1}") from error
-        if shape[axis] == 0:
-            raise InputError("no-classes", f"the class axis {axis} of shape {shape_text(shape)} has length 0", at=at)
-        return cls(shape, axis, *cube_shape(shape, axis))
+        if shape[place] == 0:
+            raise InputError("no-classes", f"the class axis {place} of shape {shape_text(shape)} has length 0", at=at)
+        return cls(shape, place, *cube_shape(shape, place), shape[:place] + shape[place + 1 :])
 
     @property
     def rows(self) -> int:
         """How many rows there are."""
         return self.outer * self.inner
-
-    @property
-    def row_shape(self) -> tuple[int, ...]:
-        """The lengths of the non-class axes."""
-        return self.shape[: self.axis] + self.shape[self.axis + 1 :]
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
@@ -104,6 +108,7 @@ class ArraySource:
     notes: Sequence[str] = ()
     class_names: Sequence[str] | None = None
     ids: Sequence[str] | None = None
+    activation: str | None = None
     classes: int | None = field(init=False)
     total_rows: int | None = field(init=False)
 
@@ -143,7 +148,7 @@ def piece_bounds(geometry: Geometry, itemsize: int, split_inner: bool = True) ->
 def memory_source(
     name: str,
     array: NDArray[Any],
-    axis: int,
+    axis: int | None,
     facts: Mapping[str, Any],
     notes: Sequence[str] = (),
     class_names: Sequence[str] | None = None,
@@ -154,7 +159,7 @@ def memory_source(
     return ArraySource(name, geometry, lambda: array_pieces(array, geometry), False, facts, notes, class_names, ids)
 
 
-def transposed(rows: Source, axis: int, dtype: Any = np.float64) -> ArraySource:
+def transposed(rows: Source, axis: int | None, dtype: Any = np.float64) -> ArraySource:
     """Load a table whole to take its rows for classes: `axis` 0 (or -2) of a (rows, columns) array.
 
     The names of the columns become the rows' ids, and the ids the names of the classes.

@@ -240,6 +240,7 @@ class DelimitedSource:
         self.classes: int | None = len(layout.roles.classes)
         self.class_names: Sequence[str] | None = layout.class_names
         self.total_rows: int | None = None
+        self.activation: str | None = None
         self.notes = layout.notes
         self.facts = _facts(layout)
         self._source = source
@@ -273,6 +274,6 @@ def open_source(source: Input, options: ReadOptions) -> DelimitedSource | ArrayS
     if layout is None:
         raise InputError("empty-input", "there is nothing in it but blank lines", at=source.at)
     rows = DelimitedSource(source, layout, options)
-    if options.axis in (1, -1):
+    if options.axis in (1, -1, None):
         return rows
     return transposed(rows, options.axis)

@@ -143,9 +143,10 @@ class FrameSource:
         self.layout = plan(schema, options, source.at)
         self.name = source.name
         self.one_pass = False
+        self.activation: str | None = None
         self.class_names: Sequence[str] | None = self.layout.class_names
         self.notes = self.layout.roles.notes
-        self._scan, self._what, self._at, self._path = scan, what, source.at, path
+        self._scan, self._what, self.at, self._path = scan, what, source.at, path
         self._on_fault = options.on_fault
         self.classes: int | None = len(self.layout.roles.classes)
         if self.layout.list_column is not None:
@@ -164,11 +165,11 @@ class FrameSource:
         }
 
     def _list_length(self, name: str) -> int | None:
-        with polars_errors(self._at, self._what):
+        with polars_errors(self.at, self._what):
             first = self._scan.select(name).head(1).collect()
         lists = [values for values in first[name].to_list() if values is not None]
         if lists and not lists[0]:
-            raise InputError("no-classes", f"column {visible(name)!r} begins with an empty list", at=self._at)
+            raise InputError("no-classes", f"column {visible(name)!r} begins with an empty list", at=self.at)
         return len(lists[0]) if lists else None
 
     def frames(self, names: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
@@ -177,7 +178,7 @@ class FrameSource:
         scan = self._scan if names is None else self._scan.select(names)
         batches = scan.collect_batches(chunk_size=rows, maintain_order=True)
         while True:
-            with polars_errors(self._at, self._what):
+            with polars_errors(self.at, self._what):
                 frame = next(batches, None)
             if frame is None:
                 return
@@ -189,7 +190,7 @@ class FrameSource:
         wanted = names if self.layout.id_name is None else [*names, self.layout.id_name]
         for frame in self.frames(wanted):
             numbers = np.arange(row, row + len(frame), dtype=np.int64)
-            keep = self._sound_rows(frame, row)
+            keep = self.sound_rows(frame, row)
             row += len(frame)
             if not keep.all():
                 frame, numbers = frame.filter(keep), numbers[keep]
@@ -202,7 +203,7 @@ class FrameSource:
             return None
         return frame[self.layout.id_name].cast(pl.String).fill_null("").to_list()
 
-    def _sound_rows(self, frame: pl.DataFrame, first: int) -> NDArray[np.bool_]:
+    def sound_rows(self, frame: pl.DataFrame, first: int) -> NDArray[np.bool_]:
         """Report the rows that lack values; a mask of the others."""
         import polars as pl
 
@@ -245,29 +246,28 @@ class FrameSource:
         return flat.reshape(len(frame), self.classes or 1).astype(self.layout.dtype, copy=False)
 
 
-def open_table(source: Input, scan: Scan, what: str, options: ReadOptions) -> FrameSource | ArraySource:
-    """Open a table with one of the library's scans."""
+def _open_table(source: Input, scan: Scan, what: str, options: ReadOptions) -> FrameSource:
     stack = contextlib.ExitStack()
     path = stack.enter_context(local_path(source))
     if not Path(path).stat().st_size:
         raise InputError("empty-input", "the file is empty", at=source.at)
     with polars_errors(source.at, what):
         frame = scan(path)
-    rows = FrameSource(source, stack, frame, what, options)
-    return transposed(rows, options.axis, rows.layout.dtype) if options.axis not in (1, -1) else rows
+    return FrameSource(source, stack, frame, what, options)
 
 
-def open_parquet(source: Input, options: ReadOptions) -> FrameSource | ArraySource:
-    """Open a Parquet file as logits."""
+def scan_parquet(source: Input, options: ReadOptions) -> FrameSource:
+    """Open a Parquet file as a table."""
     import polars as pl
 
-    return open_table(
-        source, lambda path: pl.scan_parquet(path, glob=False, hive_partitioning=False), "Parquet", options
-    )
+    def scan(path: str) -> pl.LazyFrame:
+        return pl.scan_parquet(path, glob=False, hive_partitioning=False)
+
+    return _open_table(source, scan, "Parquet", options)
 
 
-def open_arrow(source: Input, options: ReadOptions) -> FrameSource | ArraySource:
-    """Open an Arrow file, of the random-access or the streaming kind, as logits."""
+def scan_arrow(source: Input, options: ReadOptions) -> FrameSource:
+    """Open an Arrow file, of the random-access or the streaming kind, as a table."""
     import polars as pl
 
     def scan(path: str) -> pl.LazyFrame:
@@ -276,4 +276,18 @@ def open_arrow(source: Input, options: ReadOptions) -> FrameSource | ArraySource
                 return pl.scan_ipc(path, glob=False, hive_partitioning=False)
         return pl.read_ipc_stream(path).lazy()
 
-    return open_table(source, scan, "Arrow", options)
+    return _open_table(source, scan, "Arrow", options)
+
+
+def _as_logits(rows: FrameSource, options: ReadOptions) -> FrameSource | ArraySource:
+    return rows if options.axis in (1, -1, None) else transposed(rows, options.axis, rows.layout.dtype)
+
+
+def open_parquet(source: Input, options: ReadOptions) -> FrameSource | ArraySource:
+    """Open a Parquet file as logits."""
+    return _as_logits(scan_parquet(source, options), options)
+
+
+def open_arrow(source: Input, options: ReadOptions) -> FrameSource | ArraySource:
+    """Open an Arrow file as logits."""
+    return _as_logits(scan_arrow(source, options), options)

@@ -5,6 +5,7 @@ The response: https://kserve.github.io/website/docs/concepts/architecture/data-p
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,29 @@ _DATATYPES: dict[str, type[np.floating[Any]]] = {
 }
 
 
-def open_source(source: Input, options: ReadOptions) -> ArraySource:
-    """Open a JSON document as logits; it is read whole."""
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A parsed document and the logits found in it.
+
+    holders: the (object, key) pairs whose lists the array was made of; none where the document itself is the
+    array; with `stacked` each holds one entry along the array's first axis. flat: the list there has no shape.
+    """
+
+    value: Any
+    array: NDArray[Any]
+    holders: tuple[tuple[dict[str, Any], str], ...]
+    facts: dict[str, Any]
+    stacked: bool = False
+    flat: bool = False
+    ids: list[str] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def find_logits(source: Input, options: ReadOptions) -> Document:
+    """Read a document whole and find the logits in it.
+
+    Raises InputError where it isn't JSON, or holds none.
+    """
     check_text(source.head(4), source.at)
     with source.open() as stream:
         data = stream.read()
@@ -38,36 +60,36 @@ def open_source(source: Input, options: ReadOptions) -> ArraySource:
         raise InputError("empty-input", "there is nothing in it", at=source.at)
     value = parse_json(decode_utf8(data, source.at), source.at)
     if isinstance(value, dict) and isinstance(value.get("outputs"), list):
-        return _response(value["outputs"], source, options)
+        return _response(value, source, options)
     rows = as_rows(value)
     if rows is not None:
         return _objects(rows, source, options)
     if isinstance(value, dict):
         return _object(value, source, options)
-    return _source(to_array(value, source.at), source, options)
+    return Document(value, to_array(value, source.at), (), {})
 
 
-def _source(
-    array: NDArray[Any], source: Input, options: ReadOptions, ids: list[str] | None = None, **facts: Any
-) -> ArraySource:
-    notes = facts.pop("notes", ())
-    facts = {"format": "json", "shape": list(array.shape), "dtype": array.dtype.name, **facts}
-    return memory_source(source.name, array, options.axis, facts, notes, ids=ids)
+def open_source(source: Input, options: ReadOptions) -> ArraySource:
+    """Open a JSON document as logits."""
+    document = find_logits(source, options)
+    array = document.array
+    facts = {"format": "json", "shape": list(array.shape), "dtype": array.dtype.name, **document.facts}
+    return memory_source(source.name, array, options.axis, facts, document.notes, ids=document.ids)
 
 
-def _object(value: dict[str, Any], source: Input, options: ReadOptions) -> ArraySource:
+def _object(value: dict[str, Any], source: Input, options: ReadOptions) -> Document:
     field = field_of(value, options.array, source.at)
     array = to_array(value[field], source.at)
-    key = options.id_column or "id"
-    ids = value.get(key)
+    ids = value.get(options.id_column or "id")
     if ids is not None and not isinstance(ids, list):
         ids = [ids]
     if ids is not None and len(ids) != element_count(array.shape[:-1]):
         ids = None
-    return _source(array, source, options, None if ids is None else [id_text(item) for item in ids], field=field)
+    texts = None if ids is None else [id_text(item) for item in ids]
+    return Document(value, array, ((value, field),), {"field": field}, ids=texts)
 
 
-def _objects(rows: list[dict[str, Any]], source: Input, options: ReadOptions) -> ArraySource:
+def _objects(rows: list[dict[str, Any]], source: Input, options: ReadOptions) -> Document:
     field = field_of(rows[0], options.array, Location(source.name, row=0))
     key = options.id_column or "id"
     for row, item in enumerate(rows):
@@ -75,13 +97,14 @@ def _objects(rows: list[dict[str, Any]], source: Input, options: ReadOptions) ->
             raise InputError("bad-value", f"no field {visible(field)!r}", at=Location(source.name, row=row))
     array = to_array([item[field] for item in rows], source.at)
     ids = [id_text(item.get(key, "")) for item in rows] if key in rows[0] and array.ndim == 2 else None
-    return _source(array, source, options, ids, field=field)
+    holders = tuple((item, field) for item in rows)
+    return Document(rows, array, holders, {"field": field}, stacked=True, ids=ids)
 
 
-def _response(outputs: list[Any], source: Input, options: ReadOptions) -> ArraySource:
+def _response(value: dict[str, Any], source: Input, options: ReadOptions) -> Document:
     at = source.at
     tensors: dict[str, dict[str, Any]] = {}
-    for place, output in enumerate(outputs):
+    for place, output in enumerate(value["outputs"]):
         if not isinstance(output, dict) or not isinstance(output.get("name"), str):
             raise InputError("bad-json", f"outputs[{place}] is {describe(output)} without a name", at=at)
         if output["name"] in tensors:
@@ -92,8 +115,9 @@ def _response(outputs: list[Any], source: Input, options: ReadOptions) -> ArrayS
         names = list(tensors)
     name = choose_array(names, options.array, at)
     array = _tensor(tensors[name], name, at)
+    facts = {"format": "KServe v2 response", "output": name}
     notes = choice_notes(name, len(names), options.array)
-    return _source(array, source, options, format="KServe v2 response", output=name, notes=notes)
+    return Document(value, array, ((tensors[name], "data"),), facts, flat=True, notes=notes)
 
 
 def _tensor(output: dict[str, Any], name: str, at: Location) -> NDArray[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -77,6 +77,50 @@ def _flat_list(value: Any, at: Location) -> list[Any]:
     return value
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One parsed line: the value as it stands there, its logits, and its id."""
+
+    value: Any
+    logits: list[float]
+    id: str
+
+
+def parse_record(text: bytes, shape: RecordShape, at: Location) -> Record:
+    """Parse one line.
+
+    Raises InputError where it isn't like the first line.
+    """
+    whole = value = parse_json(decode_utf8(text, at), at)
+    row_id = ""
+    if shape.field is not None:
+        if not isinstance(value, dict):
+            raise InputError("bad-value", f"{describe(value)}, expected an object as in the first line", at=at)
+        if shape.field not in value:
+            raise InputError("bad-value", f"no field {visible(shape.field)!r}", at=at)
+        row_id = id_text(value.get(shape.id_key, "")) if shape.id_key is not None else ""
+        value = value[shape.field]
+    logits = to_array(_flat_list(value, at), at)
+    if len(logits) != shape.classes:
+        hint = "pass --on-error skip to drop such rows"
+        raise InputError("ragged-row", f"{len(logits)} values, expected {shape.classes}", at=at, hint=hint)
+    return Record(whole, logits.tolist(), row_id)
+
+
+def _blocks(stream: BinaryIO, source: Input, options: ReadOptions) -> Iterator[tuple[int, bytes]]:
+    return text_blocks(stream, source.at, eager=source.one_pass, quotes=False, max_row_bytes=options.max_row_bytes)
+
+
+def numbered_lines(line: int, block: bytes) -> Iterator[tuple[int, bytes]]:
+    """The lines of a block that aren't blank, each with its number."""
+    return ((number, text) for number, text in enumerate(block.split(b"\n"), line) if text.strip())
+
+
+def record_lines(stream: BinaryIO, source: Input, options: ReadOptions) -> Iterator[list[tuple[int, bytes]]]:
+    """Read a stream as lists of numbered lines, a block each."""
+    return (list(numbered_lines(line, block)) for line, block in _blocks(stream, source, options))
+
+
 class JsonLinesSource:
     """Logits from JSON lines: a row a line."""
 
@@ -87,6 +131,7 @@ class JsonLinesSource:
         self.classes: int | None = self.record.classes
         self.class_names: Sequence[str] | None = None
         self.total_rows: int | None = None
+        self.activation: str | None = None
         self.notes: Sequence[str] = ()
         self.facts = {"format": "jsonl", "field": self.record.field, "id": self.record.id_key}
         self._source, self._options = source, options
@@ -94,50 +139,25 @@ class JsonLinesSource:
     def __iter__(self) -> Iterator[LogitBatch]:
         row = 0
         with contextlib.closing(self._source.open()) as stream:
-            limit = self._options.max_row_bytes
-            blocks = text_blocks(stream, self._source.at, eager=self.one_pass, quotes=False, max_row_bytes=limit)
-            for line, block in blocks:
+            for line, block in _blocks(stream, self._source, self._options):
                 fast = self._parse_fast(block, row) if len(block) > SMALL_BYTES else None
                 batch, count = fast or self._parse_reference(line, block, row)
                 row += count
                 yield batch
 
     def _parse_reference(self, line: int, block: bytes, first: int) -> tuple[LogitBatch, int]:
-        values: list[list[float]] = []
-        ids: list[str] = []
+        good: list[Record] = []
         rows: list[int] = []
         count = 0
-        for number, text in enumerate(block.split(b"\n"), line):
-            if not text.strip():
-                continue
-            count += 1
+        for count, (number, text) in enumerate(numbered_lines(line, block), 1):
             try:
-                logits, row_id = self._parse_line(text, Location(self.name, line=number))
+                good.append(parse_record(text, self.record, Location(self.name, line=number)))
             except InputError as error:
                 self._options.on_fault(error)
                 continue
-            values.append(logits)
-            ids.append(row_id)
             rows.append(first + count - 1)
-        logits_array = np.array(values, np.float64).reshape(len(values), self.record.classes)
-        return self._batch(logits_array, np.array(rows, np.int64), ids), count
-
-    def _parse_line(self, text: bytes, at: Location) -> tuple[list[float], str]:
-        value = parse_json(decode_utf8(text, at), at)
-        record = self.record
-        row_id = ""
-        if record.field is not None:
-            if not isinstance(value, dict):
-                raise InputError("bad-value", f"{describe(value)}, expected an object as in the first line", at=at)
-            if record.field not in value:
-                raise InputError("bad-value", f"no field {visible(record.field)!r}", at=at)
-            row_id = id_text(value.get(record.id_key, "")) if record.id_key is not None else ""
-            value = value[record.field]
-        logits = to_array(_flat_list(value, at), at)
-        if len(logits) != record.classes:
-            hint = "pass --on-error skip to drop such rows"
-            raise InputError("ragged-row", f"{len(logits)} values, expected {record.classes}", at=at, hint=hint)
-        return logits.tolist(), row_id
+        values = np.array([item.logits for item in good], np.float64).reshape(len(good), self.record.classes)
+        return self._batch(values, np.array(rows, np.int64), [item.id for item in good]), count
 
     def _batch(self, values: Any, rows: Any, ids: list[str]) -> LogitBatch:
         return LogitBatch(self.name, values, rows, ids if self.record.id_key is not None else None)
@@ -199,4 +219,4 @@ class JsonLinesSource:
 def open_source(source: Input, options: ReadOptions) -> JsonLinesSource | ArraySource:
     """Open JSON lines as logits; `options.axis` 0 takes the lines for classes, and so reads the whole."""
     rows = JsonLinesSource(source, options)
-    return rows if options.axis in (1, -1) else transposed(rows, options.axis)
+    return rows if options.axis in (1, -1, None) else transposed(rows, options.axis)

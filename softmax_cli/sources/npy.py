@@ -167,11 +167,21 @@ class NpyStream:
     """The data of one .npy stream in pieces of (outer, classes, inner), read forward, in constant memory.
 
     Slabs that are larger than a batch because much lies behind the class axis are read with seeks where there is
-    a `path`, else one at a time. Fortran order of more than two dimensions is read whole.
+    a `path`, else one at a time, and with `cut` handed on in pieces. Fortran order of more than two dimensions is
+    read whole.
     """
 
-    def __init__(self, stream: BinaryIO, header: NpyHeader, geometry: Geometry, at: Location, path: Path | None):
+    def __init__(
+        self,
+        stream: BinaryIO,
+        header: NpyHeader,
+        geometry: Geometry,
+        at: Location,
+        path: Path | None,
+        cut: bool = True,
+    ):
         self._stream, self._header, self._geometry, self._at, self._path = stream, header, geometry, at, path
+        self._cut = cut
 
     def pieces(self) -> Iterator[tuple[int, int, NDArray[Any]]]:
         """Yield (outer, inner, values) of each piece, in row order, then check that nothing follows."""
@@ -205,7 +215,7 @@ class NpyStream:
         geometry = self._geometry
         for outer in range(geometry.outer):
             slab = self._values(1, geometry.classes, geometry.inner)
-            for _, inner, _, width in piece_bounds(replace(geometry, outer=1), slab.itemsize):
+            for _, inner, _, width in piece_bounds(replace(geometry, outer=1), slab.itemsize, self._cut):
                 yield outer, inner, slab[:, :, inner : inner + width]
 
     def _whole(self) -> Iterator[tuple[int, int, NDArray[Any]]]:

@@ -6,14 +6,13 @@ import contextlib
 import io
 import zipfile
 import zlib
-from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 from softmax_cli.errors import InputError, Location
 from softmax_cli.sources.base import ArraySource, ReadOptions, shape_text
 from softmax_cli.sources.choice import choice_notes, choose_array
 from softmax_cli.sources.layers import check_expansion
-from softmax_cli.sources.npy import NpyHeader, check_size, npy_source, read_header
+from softmax_cli.sources.npy import check_size, npy_source, read_header
 from softmax_cli.sources.stream import Input
 from softmax_cli.text import visible
 
@@ -35,65 +34,75 @@ class _Member(io.RawIOBase):
             raise InputError("bad-compression", f"a damaged archive member ({error})", at=self._at) from error
 
 
-def _open_archive(source: Input) -> zipfile.ZipFile:
-    try:
-        if source.plain_path is not None:
-            return zipfile.ZipFile(source.plain_path)
-        with source.open() as stream:
-            return zipfile.ZipFile(io.BytesIO(stream.read()))
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, EOFError) as error:
-        raise InputError("bad-compression", f"not a whole .npz archive ({error})", at=source.at) from error
+class Archive:
+    """An .npz archive and the arrays in it.
 
+    Raises InputError where it isn't a whole archive, or a member's name is unsafe or stands twice.
+    """
 
-def _members(archive: zipfile.ZipFile, at: Location) -> dict[str, zipfile.ZipInfo]:
-    """The archive's arrays by name; unsafe and duplicate names are refused."""
-    members: dict[str, zipfile.ZipInfo] = {}
-    for info in archive.infolist():
-        name = info.filename
-        if name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/") or ":" in name:
-            raise InputError("bad-member", f"a member with an unsafe name: {visible(name, 80)!r}", at=at)
-        if name in members:
-            raise InputError("bad-member", f"two members are called {visible(name, 80)!r}", at=at)
-        members[name] = info
-    return {name.removesuffix(".npy"): info for name, info in members.items() if name.endswith(".npy")}
+    def __init__(self, source: Input):
+        self.at = source.at
+        try:
+            if source.plain_path is not None:
+                self._zip = zipfile.ZipFile(source.plain_path)
+            else:
+                with source.open() as stream:
+                    self._zip = zipfile.ZipFile(io.BytesIO(stream.read()))
+        except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, EOFError) as error:
+            raise InputError("bad-compression", f"not a whole .npz archive ({error})", at=source.at) from error
+        self.members = self._find_members()
 
+    def _find_members(self) -> dict[str, zipfile.ZipInfo]:
+        members: dict[str, zipfile.ZipInfo] = {}
+        for info in self._zip.infolist():
+            name = info.filename
+            if name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/") or ":" in name:
+                raise InputError("bad-member", f"a member with an unsafe name: {visible(name, 80)!r}", at=self.at)
+            if name in members:
+                raise InputError("bad-member", f"two members are called {visible(name, 80)!r}", at=self.at)
+            members[name] = info
+        return {name.removesuffix(".npy"): info for name, info in members.items() if name.endswith(".npy")}
 
-def _open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, at: Location) -> BinaryIO:
-    if info.flag_bits & 1:
-        raise InputError("bad-compression", f"member {visible(info.filename)!r} is encrypted", at=at)
-    check_expansion(info.file_size, info.compress_size, at.source)
-    try:
-        member = cast(BinaryIO, archive.open(info))
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError) as error:
-        raise InputError("bad-compression", f"a damaged archive member ({error})", at=at) from error
-    return cast(BinaryIO, io.BufferedReader(_Member(member, at), 1 << 20))
+    def open(self, name: str) -> BinaryIO:
+        """Open one array's .npy stream.
 
+        Raises InputError for one that is encrypted, damaged, or a bomb.
+        """
+        info = self.members[name]
+        if info.flag_bits & 1:
+            raise InputError("bad-compression", f"member {visible(name)!r} is encrypted", at=self.at)
+        check_expansion(info.file_size, info.compress_size, self.at.source)
+        try:
+            member = cast(BinaryIO, self._zip.open(info))
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError) as error:
+            raise InputError("bad-compression", f"a damaged archive member ({error})", at=self.at) from error
+        return cast(BinaryIO, io.BufferedReader(_Member(member, self.at), 1 << 20))
 
-def _headers(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], at: Location) -> Iterator[tuple[str, str]]:
-    """Each array's name, and its name with shape and type for messages."""
-    for name, info in members.items():
-        text = visible(name, 40)
-        with contextlib.suppress(InputError), _open_member(archive, info, at) as stream:
-            header = read_header(stream, at)
-            text += f" ({shape_text(header.shape)} {header.dtype.name})"
-        yield name, text
+    def described(self) -> list[str]:
+        """Each array's name with its shape and type, for messages."""
+        texts = []
+        for name in self.members:
+            text = visible(name, 40)
+            with contextlib.suppress(InputError), self.open(name) as stream:
+                header = read_header(stream, self.at)
+                text += f" ({shape_text(header.shape)} {header.dtype.name})"
+            texts.append(text)
+        return texts
+
+    def choose(self, wanted: str | None) -> tuple[str, tuple[str, ...]]:
+        """Choose the array with the logits; the notes say which, where there was a choice."""
+        name = choose_array(list(self.members), wanted, self.at, self.described())
+        return name, choice_notes(name, len(self.members), wanted)
 
 
 def open_source(source: Input, options: ReadOptions) -> ArraySource:
     """Open the chosen array of an .npz archive as logits."""
-    archive = _open_archive(source)
-    members = _members(archive, source.at)
-    described = dict(_headers(archive, members, source.at))
-    name = choose_array(list(members), options.array, source.at, list(described.values()))
-    info = members[name]
-
-    def reopen() -> BinaryIO:
-        return _open_member(archive, info, source.at)
-
-    stream = reopen()
-    header: NpyHeader = read_header(stream, source.at)
-    check_size(header, info.file_size - header.offset, source.at)
-    facts = {"format": "npz", "array": name, "arrays": list(described.values()), **header.facts()}
-    result = npy_source(source, stream, header, options, facts, reopen)
-    result.notes = choice_notes(name, len(members), options.array)
+    archive = Archive(source)
+    name, notes = archive.choose(options.array)
+    stream = archive.open(name)
+    header = read_header(stream, source.at)
+    check_size(header, archive.members[name].file_size - header.offset, source.at)
+    facts = {"format": "npz", "array": name, "arrays": archive.described(), **header.facts()}
+    result = npy_source(source, stream, header, options, facts, lambda: archive.open(name))
+    result.notes = notes
     return result

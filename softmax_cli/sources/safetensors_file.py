@@ -20,8 +20,11 @@ _DTYPES = {
 }  # fmt: skip
 
 
-def open_source(source: Input, options: ReadOptions) -> ArraySource:
-    """Open one tensor of a safetensors file as logits; the file is read whole."""
+def read_tensors(source: Input, options: ReadOptions) -> tuple[dict[str, Any], str, tuple[str, ...]]:
+    """Read a file whole and choose a tensor: all tensors, the chosen one's name, and the notes on the choice.
+
+    Raises InputError for a damaged file, or where nothing tells which tensor holds the logits.
+    """
     import safetensors
 
     with source.open() as stream:
@@ -33,20 +36,33 @@ def open_source(source: Input, options: ReadOptions) -> ArraySource:
     except safetensors.SafetensorError as error:
         message = f"not a whole safetensors file ({visible(str(error), 120)})"
         raise InputError("bad-safetensors", message, at=source.at) from error
-    described = [f"{visible(name, 40)} ({shape_text(tuple(t['shape']))} {t['dtype']})" for name, t in tensors.items()]
-    name = choose_array(list(tensors), options.array, source.at, described)
-    array = _array(tensors[name], name, source.at)
+    name = choose_array(list(tensors), options.array, source.at, _described(tensors))
+    return tensors, name, choice_notes(name, len(tensors), options.array)
+
+
+def _described(tensors: dict[str, Any]) -> list[str]:
+    return [f"{visible(name, 40)} ({shape_text(tuple(t['shape']))} {t['dtype']})" for name, t in tensors.items()]
+
+
+def open_source(source: Input, options: ReadOptions) -> ArraySource:
+    """Open one tensor of a safetensors file as logits."""
+    tensors, name, notes = read_tensors(source, options)
+    array = tensor_array(tensors[name], name, source.at)
     facts = {
         "format": "safetensors",
         "array": name,
-        "arrays": described,
+        "arrays": _described(tensors),
         "shape": list(array.shape),
         "dtype": tensors[name]["dtype"],
     }
-    return memory_source(source.name, array, options.axis, facts, choice_notes(name, len(tensors), options.array))
+    return memory_source(source.name, array, options.axis, facts, notes)
 
 
-def _array(tensor: dict[str, Any], name: str, at: Location) -> NDArray[Any]:
+def tensor_array(tensor: dict[str, Any], name: str, at: Location) -> NDArray[Any]:
+    """One tensor's values.
+
+    Raises InputError for elements that aren't real numbers.
+    """
     dtype = tensor["dtype"]
     if dtype not in _DTYPES:
         message = f"tensor {visible(name, 40)!r} holds {dtype}, expected real numbers of 8 to 64 bits"
