@@ -22,6 +22,7 @@ FLOATS = ("float16", "float32", "float64")
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 SIZES = (1, 2, 10, 1_000, 100_000, 1_000_000)
 POOL = 500  # distinct logits in a row, at the most
+EVERY_AXIS = [((2, 3, 4, 5)[-ndim:], axis) for ndim in (1, 2, 3, 4) for axis in range(ndim)]
 
 
 class Exact(NamedTuple):
@@ -62,9 +63,7 @@ def sum_of_others(row: Row, temperature: float = 1.0) -> Any:
     top = max(value for value, count in zip(values, counts, strict=True) if count)
     counts[next(i for i, value in enumerate(values) if value == top and counts[i])] -= 1
     scale = MP.mpf(temperature)
-    terms = (
-        count * MP.exp((MP.mpf(value) - MP.mpf(top)) / scale) for value, count in zip(values, counts, strict=True)
-    )
+    terms = (count * MP.exp((MP.mpf(value) - MP.mpf(top)) / scale) for value, count in zip(values, counts, strict=True))
     return MP.fsum(terms)
 
 

@@ -23,6 +23,7 @@ from softmax_cli.activation import (
 )
 from tests.oracle import (
     BAR,
+    EVERY_AXIS,
     FLOATS,
     INTEGERS,
     LAYOUTS,
@@ -43,7 +44,6 @@ from tests.oracle import (
 
 RESULT = {"float16": np.float32, "float32": np.float32} | dict.fromkeys(("float64", *INTEGERS), np.float64)
 ALONG_AXIS = ("softmax", "log-softmax")
-EVERY_AXIS = [((2, 3, 4, 5)[-ndim:], axis) for ndim in (1, 2, 3, 4) for axis in range(ndim)]
 
 quick = settings(deadline=None, max_examples=100)
 
@@ -117,13 +117,19 @@ def test_a_temperature_divides_integers_exactly(dtype: str, temperature: float) 
     assert worst_units(result, expected_row("softmax", row, temperature)) <= BAR
 
 
-@pytest.mark.parametrize("kind", ["normal", "ascending", "all equal", "0.7 below", "9.3 below", "35.5 below"])
-@pytest.mark.parametrize("dtype", FLOATS)
-def test_softmax_over_a_million_classes_on_the_first_axis(kind: str, dtype: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "dtype"),
+    [
+        *((kind, dtype) for kind in ("normal", "ascending", "9.3 below") for dtype in FLOATS),
+        *((kind, dtype) for kind in ("18.8125 below", "35.5 below") for dtype in ("float16", "float32")),
+    ],
+)
+@pytest.mark.parametrize("activation", ALONG_AXIS)
+def test_a_million_classes_on_the_first_axis(activation: str, kind: str, dtype: str) -> None:
     row = build_row(kind, 1_000_000, dtype)
     columns = np.stack([row.logits, row.logits[::-1]], axis=1)
-    result = softmax(columns, axis=0)
-    exact = expected_row("softmax", row)
+    result = activate(columns, activation, axis=0)
+    exact = expected_row(activation, row)
     assert worst_units(result[:, 0], exact) <= BAR
     assert worst_units(result[::-1, 1], exact) <= BAR
 
@@ -296,9 +302,7 @@ def test_sigmoid_of_what_is_not_finite(dtype: str, temperature: float) -> None:
 
 @pytest.mark.parametrize("dtype", [*FLOATS, *INTEGERS])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_the_result_is_a_new_array_of_the_same_shape_and_the_input_stays_as_it_was(
-    activation: str, dtype: str
-) -> None:
+def test_the_result_is_a_new_array_of_the_same_shape_and_the_input_stays_as_it_was(activation: str, dtype: str) -> None:
     values = np.arange(24).reshape(2, 3, 4).astype(dtype)
     before = values.copy()
     values.flags.writeable = False
@@ -476,8 +480,9 @@ def test_an_exact_shift_of_a_row_changes_no_bit(
 def test_permuted_classes_have_permuted_probabilities(activation: str, logits: Any, data: Any) -> None:
     order = np.array(data.draw(st.permutations(range(logits.shape[1]))))
     permuted, straight = activate(logits[:, order], activation), activate(logits, activation)[:, order]
-    # Another order of addition may round the sum another way, and nothing else.
-    np.testing.assert_allclose(permuted, straight, rtol=4 * UNIT[straight.dtype], atol=0)
+    # Another order of addition may round the sum another way, and nothing else: both are within the bar.
+    tiny = float(np.finfo(straight.dtype).smallest_subnormal)
+    np.testing.assert_allclose(permuted, straight, rtol=2 * BAR * UNIT[straight.dtype], atol=2 * tiny)
 
 
 @quick

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from softmax_cli.apply.work import Work
 from softmax_cli.batch import FloatArray, as_logits
-from softmax_cli.errors import Location
+from softmax_cli.errors import InputError, Location
 from softmax_cli.pipeline import overlap
 from softmax_cli.sinks.target import Target, writing
 from softmax_cli.sources.base import Geometry, ReadOptions
@@ -22,7 +22,14 @@ from softmax_cli.sources.npy import NpyHeader, NpyStream, check_size, read_heade
 from softmax_cli.sources.npz import Archive
 from softmax_cli.sources.safetensors_file import read_tensors, tensor_array
 from softmax_cli.sources.stream import Input
+from softmax_cli.text import visible
 
+# The library's names for reading, and for writing.
+_TENSOR_TYPES = {
+    "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "BOOL": "bool",
+    "I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8",
+    "U64": "uint64", "U32": "uint32", "U16": "uint16", "U8": "uint8",
+}  # fmt: skip
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same bytes for the same results, whenever they were written
 
 
@@ -118,16 +125,15 @@ def apply_safetensors(source: Input, options: ReadOptions, work: Work, target: T
     array = tensor_array(tensors[name], name, source.at)
     geometry = Geometry.of(array.shape, options.axis, Location(source.name))
     result = work.on_array(source.name, array, geometry)
-    kind = "float32" if result.dtype == np.float32 else "float64"
-    names = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "BOOL": "bool"}
-    parts: dict[str, Any] = {
-        key: {
-            "dtype": names.get(tensor["dtype"], tensor["dtype"].replace("I", "int").replace("U", "u")),
-            "shape": tensor["shape"],
-            "data": bytes(tensor["data"]),
-        }
-        for key, tensor in tensors.items()
-    }
-    parts[name] = {"dtype": kind, "shape": list(result.shape), "data": result.tobytes()}
-    target.write(safetensors.serialize(parts))
+    arrays = {key: np.frombuffer(bytes(tensor["data"]), np.uint8) for key, tensor in tensors.items()}
+    arrays[name] = np.frombuffer(result.tobytes(), np.uint8)
+    parts = {}
+    for key, tensor in tensors.items():
+        if tensor["dtype"] not in _TENSOR_TYPES:
+            message = f"tensor {visible(key, 40)!r} of type {tensor['dtype']} can't be copied"
+            raise InputError("unsupported-dtype", message, at=source.at)
+        dtype = result.dtype.name if key == name else _TENSOR_TYPES[tensor["dtype"]]
+        place, length = arrays[key].ctypes.data, arrays[key].nbytes
+        parts[key] = safetensors.TensorSpec(dtype=dtype, shape=tensor["shape"], data_ptr=place, data_len=length)
+    target.write(bytes(safetensors.serialize(parts)))  # `arrays` keeps the data alive until here
     return notes

@@ -7,14 +7,32 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from softmax_cli.cli.apply import apply
 from softmax_cli.cli.boundary import guarded
+from softmax_cli.cli.inspect import inspect
 from softmax_cli.cli.rank import rank
 from softmax_cli.cli.run import run
 
 _OF_THE_GROUP = ("--help", "-h", "--version", "--install-completion", "--show-completion")
+
+
+class SoftmaxCommand(TyperCommand):
+    """A command whose help lists its options in groups: plain text, as rich panels take longer than the work."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments, then each group of options, in the order of their first one."""
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                is_argument = parameter.param_type_name == "argument"
+                panel = "Arguments" if is_argument else getattr(parameter, "rich_help_panel", None) or "Options"
+                panels.setdefault(panel, []).append(record)
+        for panel, records in panels.items():
+            with formatter.section(panel):
+                formatter.write_dl(records)
 
 
 class SoftmaxGroup(TyperGroup):
@@ -57,7 +75,7 @@ app = typer.Typer(
     name="softmax",
     add_completion=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -82,6 +100,5 @@ def softmax(
     """
 
 
-app.command()(rank)
-app.command()(apply)
-app.command()(run)
+for _command in (rank, apply, run, inspect):
+    app.command(cls=SoftmaxCommand)(_command)

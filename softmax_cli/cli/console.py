@@ -9,12 +9,15 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
-from softmax_cli.batch import Source
 from softmax_cli.cli.options import ColorChoice, ConsoleOptions, ErrorStyle
 from softmax_cli.errors import SoftmaxError
 from softmax_cli.sinks.base import Screen
 from softmax_cli.text import visible
+
+if TYPE_CHECKING:
+    from softmax_cli.batch import Source
 
 _TABLE_LINES = 50
 _PROGRESS_AFTER_SECONDS = 1.0

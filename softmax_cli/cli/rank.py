@@ -5,13 +5,12 @@ from typing import Annotated
 import typer
 
 from softmax_cli.cli import options as opt
-from softmax_cli.cli.shared import RankRequest, rank_inputs
 
 
 def rank(
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[INPUT]...", help="Files, directories, or - for stdin.", show_default=False),
+        typer.Argument(metavar="[INPUT]", help="Files, directories, or - for stdin.", show_default=False),
     ] = None,
     top: opt.Top = 5,
     axis: opt.Axis = -1,
@@ -46,6 +45,7 @@ def rank(
     `softmax [INPUT]...` is the same command. Formats: CSV, TSV, text, NPY, NPZ, JSON, JSON lines, Parquet, Arrow
     and safetensors, also compressed.
     """
+    from softmax_cli.cli.shared import RankRequest, rank_inputs
     from softmax_cli.sources.base import ReadOptions
 
     reading = ReadOptions(

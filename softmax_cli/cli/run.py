@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from softmax_cli.cli import options as opt
-from softmax_cli.cli.shared import RankRequest, run_model
 
 OutputName = Annotated[
     str | None,
@@ -17,7 +16,7 @@ def run(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="An ONNX file.", show_default=False)],
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[INPUT]...", help="Arrays or tables of samples; -: stdin.", show_default=False),
+        typer.Argument(metavar="[INPUT]", help="Arrays or tables of samples; -: stdin.", show_default=False),
     ] = None,
     output_name: OutputName = None,
     top: opt.Top = 5,
@@ -53,6 +52,7 @@ def run(
     Samples lie along the first axis of an array, or are the rows of a table. What the model's outputs are, logits
     or probabilities already, is told by the end of its graph, else by their values; a note says so.
     """
+    from softmax_cli.cli.shared import RankRequest, run_model
     from softmax_cli.sources.base import ReadOptions
 
     reading = ReadOptions(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from softmax_cli.batch import Ranked
+if TYPE_CHECKING:
+    from softmax_cli.batch import Ranked
 
 
 @dataclass(frozen=True, slots=True)
