@@ -162,8 +162,7 @@ def named_weights(network: MLPClassifier) -> list[TensorProto]:
         "output.bias": network.intercepts_[1],
     }
     return [
-        numpy_helper.from_array(np.ascontiguousarray(array, dtype=np.float32), name)
-        for name, array in arrays.items()
+        numpy_helper.from_array(np.ascontiguousarray(array, dtype=np.float32), name) for name, array in arrays.items()
     ]
 
 

@@ -45,7 +45,7 @@ from tests.oracle import (
 RESULT = {"float16": np.float32, "float32": np.float32} | dict.fromkeys(("float64", *INTEGERS), np.float64)
 ALONG_AXIS = ("softmax", "log-softmax")
 
-quick = settings(deadline=None, max_examples=100)
+quick = settings(deadline=None, max_examples=80)
 
 
 def probability_sums(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -162,7 +162,7 @@ def test_a_million_different_logits(activation: str, dtype: str, temperature: fl
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("shape", "axis"), EVERY_AXIS)
 @pytest.mark.parametrize("activation", ALONG_AXIS)
 def test_every_axis_of_every_memory_layout(

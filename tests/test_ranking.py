@@ -45,7 +45,8 @@ from tests.oracle import (
 
 TIED = (-np.inf, -1.5, -0.0, 0.0, 1.0, 1.0 + 2.0**-23, np.inf, 2.0**127, -(2.0**127), 2.0**-149, -(2.0**-149))
 
-quick = settings(deadline=None, max_examples=150)
+quick = settings(deadline=None, max_examples=80)
+thorough = settings(deadline=None, max_examples=250)
 
 
 def order_by_definition(logits: FloatArray, k: int) -> list[list[int]]:
@@ -74,21 +75,21 @@ def blocks(draw: Any, nan: bool = True, min_rows: int = 0) -> FloatArray:
 # The order
 
 
-@quick
+@thorough
 @given(logits=blocks(), data=st.data())
 def test_the_reference_is_the_order_by_definition(logits: FloatArray, data: Any) -> None:
     k = data.draw(st.integers(1, logits.shape[1]))
     assert reference_order(logits, k).tolist() == order_by_definition(logits, k)
 
 
-@quick
+@thorough
 @given(logits=blocks(), data=st.data())
 def test_select_agrees_with_the_reference(logits: FloatArray, data: Any) -> None:
     k = data.draw(st.integers(1, logits.shape[1]))
     assert same_bits(select(logits, k), reference_order(logits, k))
 
 
-@quick
+@thorough
 @given(logits=blocks(nan=False), data=st.data())
 @pytest.mark.parametrize("way", [_repeated_maximum, _packed_keys, _above_threshold])
 def test_every_fast_way_agrees_with_the_reference(
@@ -147,7 +148,7 @@ def test_the_order_is_by_logit_where_probabilities_round_to_the_same(logits: Any
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("shape", "axis"), EVERY_AXIS)
 def test_top_k_along_every_axis(shape: tuple[int, ...], axis: int, dtype: str, layout: str) -> None:
     values = (np.random.default_rng(5).integers(-6, 6, shape) * 1.3).astype(dtype)

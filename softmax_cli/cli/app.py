@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +16,7 @@ from softmax_cli.cli.boundary import guarded
 from softmax_cli.cli.inspect import inspect
 from softmax_cli.cli.rank import rank
 from softmax_cli.cli.run import run
+from softmax_cli.errors import UsageError
 
 _OF_THE_GROUP = ("--help", "-h", "--version", "--install-completion", "--show-completion")
 
@@ -67,6 +70,10 @@ class SoftmaxGroup(TyperGroup):
         if not arguments:
             return ["--help"] if stdin_is_terminal() else ["rank"]
         first = arguments[0]
+        if first.isalpha() and first not in self.commands and not Path(first).exists():
+            meant = get_close_matches(first, self.commands, 1)
+            hint = f"did you mean softmax {meant[0]}?" if meant else "softmax --help lists the commands"
+            raise UsageError(f"{first!r} is neither a command nor a file", hint=hint)
         return arguments if first in self.commands or first in _OF_THE_GROUP else ["rank", *arguments]
 
 

@@ -19,7 +19,7 @@ from softmax_cli.text import visible
 if TYPE_CHECKING:
     from softmax_cli.batch import Source
 
-_TABLE_LINES = 50
+_FEWEST_LINES = 15  # of a table, however low the window
 _PROGRESS_AFTER_SECONDS = 1.0
 
 
@@ -50,11 +50,11 @@ def screen_for(output: str, options: ConsoleOptions, activation: str) -> Screen:
     """What the table can use: the terminal's width and colours, or, into a file or pipe, all the room it needs."""
     is_terminal = output == "-" and _is_terminal(sys.stdout)
     encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "")
-    width = max(20, shutil.get_terminal_size((80, 24)).columns) if is_terminal else 0
+    size = shutil.get_terminal_size((80, 24))
     return Screen(
-        width=width,
+        width=max(20, size.columns) if is_terminal else 0,
         color=wants_color(options.color, is_terminal) and (output == "-" or options.color is ColorChoice.ALWAYS),
-        max_lines=_TABLE_LINES if is_terminal else 0,
+        max_lines=max(_FEWEST_LINES, size.lines - 5) if is_terminal else 0,
         ascii_only=is_terminal and not encoding.startswith("utf"),
         activation=activation,
     )

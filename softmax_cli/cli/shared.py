@@ -114,7 +114,12 @@ def rank_all(request: RankRequest, activation: str, open_input: OpenInput, find:
         with open_sink(name, writing.output, sink_options, screen) as sink:
             rank_into_one(found.inputs, open_input, core, sink, ledger)
     if found.skipped:
-        talk.note(f"{found.skipped:,} files of other kinds were left alone (--glob PATTERN takes them)")
+        talk.note(f"{_count(found.skipped, 'file')} of other kinds left alone (--glob PATTERN takes them)")
     if ledger.failures:
-        talk.note(f"{ledger.rows:,} rows of {ledger.done:,} inputs ranked, {len(ledger.failures):,} errors")
+        inputs, errors = _count(ledger.done, "input"), _count(len(ledger.failures), "error")
+        talk.note(f"{_count(ledger.rows, 'row')} of {inputs} ranked; {errors}")
     return int(ExitCode.PARTIAL if ledger.failures else ExitCode.OK)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

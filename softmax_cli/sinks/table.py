@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass
 from functools import lru_cache
@@ -101,7 +102,7 @@ class TableSink:
         """Write the rows of a batch that still fit."""
         if not len(ranked):
             return
-        if self._widths is None:
+        if self._source != ranked.source:
             self._widths = plan_widths(ranked, self._screen)
         parts: list[str] = []
         for place in range(len(ranked)):
@@ -143,7 +144,7 @@ class TableSink:
         lines = [] if self._source is None else [""]
         if self._options.several:
             lines.append(self._paint(visible(ranked.source), "bold"))
-        if self._source is None and self._options.layout == "long":
+        if self._options.layout == "long":
             lines.append(self._titles(widths))
         self._source = ranked.source
         return lines
@@ -209,8 +210,9 @@ class TableSink:
         """Say how much was left out, and how to see it."""
         if self._left_out:
             rows = f"{self._left_out:,} more row{'s' if self._left_out > 1 else ''} not shown"
-            note = f"… {rows}: pipe into less, or write all with -o FILE"
-            self._emit(["", self._paint(note.replace("…", "...") if self._screen.ascii_only else note, "dim")])
+            note = f"{'...' if self._screen.ascii_only else '…'} {rows}: pipe into less, or write all with -o FILE"
+            lines = textwrap.wrap(note, self._screen.width or len(note))
+            self._emit(["", *(self._paint(line, "dim") for line in lines)])
 
     def abort(self) -> None:
         """Nothing is held."""
