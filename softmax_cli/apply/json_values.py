@@ -11,9 +11,10 @@ import numpy as np
 
 from softmax_cli.apply.work import Work
 from softmax_cli.errors import Location
+from softmax_cli.geometry import Geometry
 from softmax_cli.pipeline import overlap
 from softmax_cli.sinks.target import Target
-from softmax_cli.sources.base import Geometry, ReadOptions
+from softmax_cli.sources.base import ReadOptions
 from softmax_cli.sources.json_document import find_logits
 from softmax_cli.sources.jsonl import parse_record, record_lines, sniff_record
 from softmax_cli.sources.stream import Input

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from softmax_cli.activation import activate
 from softmax_cli.batch import FloatArray, as_logits
 from softmax_cli.errors import fail_on_fault
+from softmax_cli.geometry import Geometry, cube_batch
 from softmax_cli.pipeline import check_finite
-from softmax_cli.sources.base import Geometry, cube_batch
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from softmax_cli.batch import LogitBatch
 from softmax_cli.errors import InputError, Location
+from softmax_cli.geometry import shape_text
 from softmax_cli.model.session import Port
-from softmax_cli.sources.base import shape_text
 
 DEFAULT_BATCH = 64
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from softmax_cli.batch import LogitBatch, Source, as_logits
 from softmax_cli.errors import InputError, Location, ModelError
+from softmax_cli.geometry import Geometry, cube_batch, shape_text
 from softmax_cli.model.activation import Decision, decide_from_graph, decide_from_values, look_like_probabilities
 from softmax_cli.model.inputs import Chunk, chunks, fit_shape
 from softmax_cli.model.session import OnnxModel, Port, choose_input, choose_output
-from softmax_cli.sources.base import Geometry, cube_batch, shape_text
 
 _MANY_ROWS = 1 << 40  # stands for a length that only reading tells
 

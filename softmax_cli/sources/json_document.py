@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, Location
-from softmax_cli.sources.base import ArraySource, ReadOptions, element_count, memory_source, shape_text
+from softmax_cli.geometry import element_count, shape_text
+from softmax_cli.sources.base import ArraySource, ReadOptions, memory_source
 from softmax_cli.sources.choice import choice_notes, choose_array
 from softmax_cli.sources.json_values import as_rows, field_of, id_text, to_array
 from softmax_cli.sources.lines import check_text

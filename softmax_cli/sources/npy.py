@@ -17,17 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, Location
-from softmax_cli.sources.base import (
-    BATCH_BYTES,
-    ArraySource,
-    Geometry,
-    ReadOptions,
-    array_pieces,
-    check_dtype,
-    element_count,
-    piece_bounds,
-    shape_text,
-)
+from softmax_cli.geometry import Geometry, element_count, shape_text
+from softmax_cli.sources.base import BATCH_BYTES, ArraySource, ReadOptions, array_pieces, check_dtype, piece_bounds
 from softmax_cli.sources.stream import Input
 
 MAGIC = b"\x93NUMPY"

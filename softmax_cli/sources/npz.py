@@ -9,7 +9,8 @@ import zlib
 from typing import BinaryIO, cast
 
 from softmax_cli.errors import InputError, Location
-from softmax_cli.sources.base import ArraySource, ReadOptions, shape_text
+from softmax_cli.geometry import shape_text
+from softmax_cli.sources.base import ArraySource, ReadOptions
 from softmax_cli.sources.choice import choice_notes, choose_array
 from softmax_cli.sources.layers import check_expansion
 from softmax_cli.sources.npy import check_size, npy_source, read_header

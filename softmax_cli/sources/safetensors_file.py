@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, Location
-from softmax_cli.sources.base import ArraySource, ReadOptions, memory_source, shape_text
+from softmax_cli.geometry import shape_text
+from softmax_cli.sources.base import ArraySource, ReadOptions, memory_source
 from softmax_cli.sources.choice import choice_notes, choose_array
 from softmax_cli.sources.stream import Input
 from softmax_cli.text import visible
