@@ -53,6 +53,23 @@ class Geometry:
         return self.outer * self.inner
 
 
+_MOST_DIMENSIONS = 32
+_MOST_ELEMENTS = 1 << 48  # more than any machine holds, and far from where sizes overflow
+
+
+def check_shape(shape: tuple[int, ...], at: Location, what: str) -> None:
+    """Refuse dimensions that no array can have, even beside a dimension of 0.
+
+    Raises InputError.
+    """
+    if any(length < 0 for length in shape):
+        raise InputError("bad-shape", f"a negative dimension in {what}: {shape!r:.80}", at=at)
+    if len(shape) > _MOST_DIMENSIONS:
+        raise InputError("bad-shape", f"{len(shape)} dimensions in {what}, expected at most {_MOST_DIMENSIONS}", at=at)
+    if element_count(tuple(filter(None, shape))) >= _MOST_ELEMENTS:
+        raise InputError("bad-shape", f"impossible dimensions in {what}: {shape!r:.80}", at=at)
+
+
 def shape_text(shape: tuple[int, ...]) -> str:
     """Write a shape as people say it.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +15,8 @@ from softmax_cli.strict_json import decode_utf8, describe, parse_json
 from softmax_cli.text import visible
 
 Names = tuple[str, ...]
+
+_INDEX = re.compile(r"\d{1,9}", re.ASCII)
 
 
 def _from_lines(text: str, at: Location) -> Names:
@@ -40,7 +43,7 @@ def _from_json(text: str, at: Location) -> Names:
         return _in_order([(number, name) for name, number in value.items()], at)
     pairs = []
     for key, item in value.items():
-        if not key.strip().isdecimal():
+        if not _INDEX.fullmatch(key.strip()):
             raise InputError("bad-labels", f"the key {visible(key, 40)!r} isn't a class index", at=at)
         pairs.append((int(key), _name(item, at)))
     return _in_order(pairs, at)
@@ -60,11 +63,11 @@ def _from_table(delimiter: str) -> Callable[[str, Location], Names]:
             rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True) if row]
         except csv.Error as error:
             raise InputError("bad-labels", f"not a table of index and name ({error})", at=at) from error
-        if rows and not rows[0][0].strip().isdecimal():
+        if rows and not rows[0][0].strip()[:1].isdecimal():
             rows = rows[1:]
         pairs = []
         for row in rows:
-            if len(row) < 2 or not row[0].strip().isdecimal():
+            if len(row) < 2 or not _INDEX.fullmatch(row[0].strip()):
                 message = f"{visible(delimiter.join(row), 40)!r} isn't an index and a name"
                 raise InputError("bad-labels", message, at=at, hint="a list of names alone belongs into a .txt file")
             pairs.append((int(row[0]), row[1]))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from softmax_cli.errors import InputError, Location
 from softmax_cli.text import visible
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _MAX_DIGITS = 400  # float64 ends at 309
 
 
@@ -48,7 +50,12 @@ def parse_json(text: str, at: Location) -> Any:
     Raises InputError for anything else that isn't JSON.
     """
     try:
-        return _DECODER.decode(text)
+        value = _DECODER.decode(text)
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except UnicodeEncodeError as error:
+        raise InputError("bad-encoding", "half a character (a lone surrogate) in a text", at=at) from error
     except _StrictError as error:
         raise InputError(error.slug, str(error), at=at) from error
     except RecursionError as error:

@@ -77,6 +77,8 @@ def array_pieces(array: NDArray[Any], geometry: Geometry) -> Iterator[tuple[int,
 
 def piece_bounds(geometry: Geometry, itemsize: int, split_inner: bool = True) -> Iterator[tuple[int, int, int, int]]:
     """Yield (outer, inner, depth, width) of pieces in row order, each of about `BATCH_BYTES` where that can be."""
+    if not geometry.rows:
+        return
     slab = geometry.classes * geometry.inner * itemsize
     width = geometry.inner
     if split_inner and slab > BATCH_BYTES:

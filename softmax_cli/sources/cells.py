@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,16 @@ from numpy.typing import NDArray
 from softmax_cli.errors import FaultHandler, InputError, Location
 from softmax_cli.text import visible
 
+if TYPE_CHECKING:
+    import polars as pl
+
 WHITESPACE = "whitespace"
+_BLANKS = " \t\r\n\v\f"  # what polars and float() agree on
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _SPECIAL = re.compile(r"[+-]?(?:inf(?:inity)?|nan)", re.ASCII | re.IGNORECASE)
 _BLANK_LINES = re.compile(rb"\n(?:[ \t]*\r?\n)+")
+_LONGEST_CELL = (1 << 31) - 1
 SMALL_BYTES = 1 << 16  # below, loading the fast parser takes longer than parsing
 
 
@@ -28,13 +34,13 @@ def is_number(cell: str) -> bool:
     >>> [is_number(cell) for cell in ("1.5", " -2e3", "inf", "1_000", "0x10", "NA", "")]
     [True, True, True, False, False, False, False]
     """
-    cell = cell.strip()
+    cell = cell.strip(_BLANKS)
     return bool(_NUMBER.fullmatch(cell) or _SPECIAL.fullmatch(cell))
 
 
 def parse_number(cell: str) -> float | None:
     """Read a cell as float64, correctly rounded; None where it isn't a number or lies beyond float64."""
-    cell = cell.strip()
+    cell = cell.strip(_BLANKS)
     if _NUMBER.fullmatch(cell):
         value = float(cell)
         return None if value in (np.inf, -np.inf) else value
@@ -62,6 +68,8 @@ class Dialect:
                 if cells := content.split():
                     yield number, cells
             return
+        # A limit of the whole process, and too low for a long cell; the length of rows has its own.
+        csv.field_size_limit(_LONGEST_CELL)
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter, strict=True)
         while True:
             number = line + reader.line_num
@@ -71,7 +79,7 @@ class Dialect:
                 return
             except csv.Error as error:
                 at = Location(at.source, line=number)
-                if "end of data" in str(error) or "field larger" in str(error):
+                if "end of data" in str(error):
                     raise InputError("unclosed-quote", "a quote opens here and is never closed", at=at) from error
                 raise InputError("bad-value", f"malformed quoting ({error})", at=at) from error
             if cells and not (len(cells) == 1 and not cells[0].strip()):
@@ -110,7 +118,7 @@ class CellReader:
     _labels: list[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_labels", [str(place) for place in range(len(self.names))])
+        object.__setattr__(self, "_labels", [f"column_{place + 1}" for place in range(len(self.names))])
 
     def parse(self, line: int, block: bytes) -> CellBlock:
         """Parse a block that begins at `line`; a bad row goes to `on_fault` and is left out."""
@@ -171,47 +179,63 @@ class CellReader:
 
     def _parse_fast(self, block: bytes) -> CellBlock | None:
         """Parse a block at once; None where anything at all is unusual, for the reference to look at."""
-        import polars as pl
-
         body = block.strip(b"\r\n")
         if not self.dialect.quotes:
             body = b"\n".join(b" ".join(cells) for line in body.split(b"\n") if (cells := line.split()))
         elif b'"' not in body:
             body = _BLANK_LINES.sub(b"\n", body)
-        schema: dict[str, type[pl.DataType]] = dict.fromkeys(self._labels, pl.String)
-        schema.update((self._labels[place], pl.Float64) for place in self.classes)
-        wanted = [self._labels[place] for place in sorted({*self.classes, *self.texts, *self.wordy})]
-        try:
-            frame = pl.read_csv(
-                body,
-                has_header=False,
-                separator=" " if not self.dialect.quotes else self.dialect.delimiter,
-                quote_char='"' if self.dialect.quotes else None,
-                schema=schema,
-                columns=wanted,
-            )
-        except pl.exceptions.PolarsError:
+        frame = self._read(body, self.classes)
+        if frame is None:
             return None
         values = frame.select(self._labels[place] for place in self.classes).to_numpy(order="c")
-        if self._is_doubtful(values, frame, block):
+        if self._is_doubtful(values, frame, body):
             return None
         texts = {place: frame[self._labels[place]].to_list() for place in self.texts}
         return CellBlock(values, texts, np.arange(len(values), dtype=np.int64), len(values))
 
-    def _is_doubtful(self, values: NDArray[np.float64], frame: object, block: bytes) -> bool:
+    def _read(self, body: bytes, numbers: Sequence[int]) -> pl.DataFrame | None:
+        """Read all columns, those at `numbers` as float64 and the others as text; None where that fails."""
         import polars as pl
 
-        assert isinstance(frame, pl.DataFrame)
-        finite = np.isfinite(values)
-        if not finite.all():
-            # An empty cell comes as NaN, a number beyond float64 as an infinity that nobody wrote.
-            infinities = int(np.count_nonzero(np.isinf(values)))
-            if sum(frame.null_count().row(0)) or infinities > block.lower().count(b"inf"):
-                return True
-        # A row that is too short ends in nulls, also in its texts.
-        if self.texts and any(frame[self._labels[place]].null_count() for place in self.texts):
+        schema: dict[str, type[pl.DataType]] = dict.fromkeys(self._labels, pl.String)
+        schema.update((self._labels[place], pl.Float64) for place in numbers)
+        try:
+            return pl.read_csv(
+                body,
+                has_header=False,
+                separator=self.dialect.delimiter if self.dialect.quotes else " ",
+                quote_char='"' if self.dialect.quotes else None,
+                schema=schema,
+            )
+        except pl.exceptions.PolarsError:
+            return None
+
+    def _is_doubtful(self, values: NDArray[np.float64], frame: pl.DataFrame, body: bytes) -> bool:
+        """Whether a block holds what looks like numbers, but may not be: the reference then tells."""
+        import polars as pl
+
+        # A row that is too short ends in nulls, and an empty cell is one: as a number it comes as NaN.
+        if any(frame[self._labels[place]].null_count() for place in {*self.texts, len(self.names) - 1}):
             return True
+        if not np.isfinite(values).all():
+            if any(frame[self._labels[place]].null_count() for place in self.classes):
+                return True
+            if np.isinf(values).any() and not self._infinities_were_written(values, body):
+                return True
         return any(frame[self._labels[place]].cast(pl.Float64, strict=False).count() for place in self.wordy)
+
+    def _infinities_were_written(self, values: NDArray[np.float64], body: bytes) -> bool:
+        """Whether each infinity stands there as one: a number beyond float64 becomes one, too."""
+        cells = self._read(body, ())
+        if cells is None:
+            return False
+        for column, place in enumerate(self.classes):
+            infinite = np.isinf(values[:, column])
+            if infinite.any():
+                written = cells[self._labels[place]].filter(infinite).unique().to_list()
+                if not all(text is not None and _SPECIAL.fullmatch(text.strip(_BLANKS)) for text in written):
+                    return False
+        return True
 
 
 def _hint(cell: str) -> str | None:

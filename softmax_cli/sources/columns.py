@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,6 +12,7 @@ from softmax_cli.errors import InputError, Location
 from softmax_cli.sources.base import ReadOptions
 from softmax_cli.text import visible
 
+_POSITION = re.compile(r"-?\d{1,9}", re.ASCII)
 ID_NAMES = frozenset(
     "id|ids|idx|index|row|row_id|rowid|sample|sample_id|name|key|image|image_id|file|filename|file_name|path|url|source|"
     "uid|uuid|unnamed: 0|".split("|")  # pandas leaves its index without a name
@@ -65,7 +67,7 @@ def find_column(name: str, columns: Sequence[Column], option: str, at: Location)
     names = [column.name for column in columns]
     if name in names:
         return names.index(name)
-    if name.lstrip("-").isdecimal() and -len(columns) <= int(name) < len(columns):
+    if _POSITION.fullmatch(name) and -len(columns) <= int(name) < len(columns):
         return int(name) % len(columns)
     shown = ", ".join(visible(text, 30) for text in names[:10]) + (", …" if len(names) > 10 else "")
     raise InputError("unknown-column", f"{option}: no column {visible(name)!r}", at=at, hint=f"the columns are {shown}")

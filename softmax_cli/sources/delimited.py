@@ -8,15 +8,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from softmax_cli.batch import LogitBatch
-from softmax_cli.errors import InputError, Location
+from softmax_cli.errors import InputError, Location, UsageError
 from softmax_cli.sources.base import ArraySource, ReadOptions, transposed
 from softmax_cli.sources.cells import WHITESPACE, CellBlock, CellReader, Dialect, is_number
 from softmax_cli.sources.columns import ID_NAMES, TARGET_NAMES, Column, Kind, Roles, assign_roles
 from softmax_cli.sources.lines import check_text, strip_bom, text_blocks
 from softmax_cli.sources.stream import Input
+from softmax_cli.strict_json import decode_utf8
 from softmax_cli.text import visible
 
-_NAMED_DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": WHITESPACE, " ": WHITESPACE}
+_NAMED_DELIMITERS = {
+    "tab": "\t",
+    "\\t": "\t",
+    "comma": ",",
+    "semicolon": ";",
+    "space": WHITESPACE,
+    WHITESPACE: WHITESPACE,
+    " ": WHITESPACE,
+}
 _CANDIDATES = ("\t", ";", ",", WHITESPACE)
 _MISSING = frozenset(("na", "n/a", "#n/a", "null", "none", "nil", "-", "?", "."))
 
@@ -79,18 +88,35 @@ def _split(head: bytes, source: Input, options: ReadOptions, count: int) -> tupl
     if b"\0" in head:
         at = Location(source.name, line=1 + head.count(b"\n", 0, head.index(b"\0")))
         raise InputError("bad-encoding", "a NUL byte, expected text", at=at)
-    text = strip_bom(head).decode("utf-8", "replace")
+    text = _decode_head(strip_bom(head), source.at)
     lines = [line for line in text.split("\n") if line.strip()][:2]
-    given = options.delimiter
+    given = _given_delimiter(options)
     if given is None and (options.input_format or source.suffix[1:]) in ("tsv", "tab"):
         given = "\t"
-    dialect = Dialect(sniff_delimiter(lines[-1:]) if given is None else _NAMED_DELIMITERS.get(given, given))
+    dialect = Dialect(sniff_delimiter(lines[-1:]) if given is None else given)
     records = []
     for record in dialect.records(text, 1, source.at):
         records.append(record)
         if len(records) == count:
             break
     return dialect, records
+
+
+def _given_delimiter(options: ReadOptions) -> str | None:
+    given = options.delimiter
+    if given is None:
+        return None
+    given = _NAMED_DELIMITERS.get(given, given)
+    if given != WHITESPACE and (len(given) != 1 or given in '"\r\n' or given.isalnum() or ord(given) > 127):
+        names = ", ".join(name for name in _NAMED_DELIMITERS if name.isalpha())
+        raise UsageError(f"--delimiter {visible(given, 20)!r}: expected one character, or {names}")
+    return given
+
+
+def _decode_head(head: bytes, at: Location) -> str:
+    """Decode the whole lines of a head: what follows them may be half a character."""
+    cut = head.rfind(b"\n") + 1 or len(head)
+    return decode_utf8(head[:cut], Location(at.source, line=1)) + head[cut:].decode("utf-8", "replace")
 
 
 def sniff_delimiter(lines: Sequence[str]) -> str:

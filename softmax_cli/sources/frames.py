@@ -134,7 +134,15 @@ def plan(schema: Mapping[str, pl.DataType], options: ReadOptions, at: Location) 
 class FrameSource:
     """Logits from a table on disk, scanned in batches."""
 
-    def __init__(self, source: Input, path: contextlib.ExitStack, scan: pl.LazyFrame, what: str, options: ReadOptions):
+    def __init__(
+        self,
+        source: Input,
+        path: contextlib.ExitStack,
+        scan: pl.LazyFrame,
+        what: str,
+        options: ReadOptions,
+        size: int,
+    ):
         import polars as pl
 
         with polars_errors(source.at, what):
@@ -151,9 +159,8 @@ class FrameSource:
         self.classes: int | None = len(self.layout.roles.classes)
         if self.layout.list_column is not None:
             self.classes = self._list_length(self.layout.list_column)
-        if source.size is not None:
-            cells = (self.total_rows or 0) * (self.classes or 1)
-            check_expansion(cells * np.dtype(self.layout.dtype).itemsize, source.size, source.name)
+        cells = (self.total_rows or 0) * (self.classes or 1)
+        check_expansion(cells * np.dtype(self.layout.dtype).itemsize, size, source.name)
         self.facts = {
             "format": what.lower(),
             "shape": [self.total_rows, self.classes],
@@ -170,6 +177,8 @@ class FrameSource:
         lists = [values for values in first[name].to_list() if values is not None]
         if lists and not lists[0]:
             raise InputError("no-classes", f"column {visible(name)!r} begins with an empty list", at=self.at)
+        if len(first) and not lists:
+            raise InputError("no-classes", f"column {visible(name)!r} begins with a null, expected a list", at=self.at)
         return len(lists[0]) if lists else None
 
     def frames(self, names: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
@@ -249,11 +258,12 @@ class FrameSource:
 def _open_table(source: Input, scan: Scan, what: str, options: ReadOptions) -> FrameSource:
     stack = contextlib.ExitStack()
     path = stack.enter_context(local_path(source))
-    if not Path(path).stat().st_size:
+    size = Path(path).stat().st_size
+    if not size:
         raise InputError("empty-input", "the file is empty", at=source.at)
     with polars_errors(source.at, what):
         frame = scan(path)
-    return FrameSource(source, stack, frame, what, options)
+    return FrameSource(source, stack, frame, what, options, size)
 
 
 def scan_parquet(source: Input, options: ReadOptions) -> FrameSource:

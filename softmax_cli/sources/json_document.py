@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, Location
-from softmax_cli.geometry import element_count, shape_text
+from softmax_cli.geometry import check_shape, element_count, shape_text
 from softmax_cli.sources.base import ArraySource, ReadOptions, memory_source
 from softmax_cli.sources.choice import choice_notes, choose_array
 from softmax_cli.sources.json_values import as_rows, field_of, id_text, to_array
@@ -81,6 +81,7 @@ def open_source(source: Input, options: ReadOptions) -> ArraySource:
 def _object(value: dict[str, Any], source: Input, options: ReadOptions) -> Document:
     field = field_of(value, options.array, source.at)
     array = to_array(value[field], source.at)
+    _check_id(value, options, source.at)
     ids = value.get(options.id_column or "id")
     if ids is not None and not isinstance(ids, list):
         ids = [ids]
@@ -92,6 +93,7 @@ def _object(value: dict[str, Any], source: Input, options: ReadOptions) -> Docum
 
 def _objects(rows: list[dict[str, Any]], source: Input, options: ReadOptions) -> Document:
     field = field_of(rows[0], options.array, Location(source.name, row=0))
+    _check_id(rows[0], options, source.at)
     key = options.id_column or "id"
     for row, item in enumerate(rows):
         if field not in item:
@@ -100,6 +102,11 @@ def _objects(rows: list[dict[str, Any]], source: Input, options: ReadOptions) ->
     ids = [id_text(item.get(key, "")) for item in rows] if key in rows[0] and array.ndim == 2 else None
     holders = tuple((item, field) for item in rows)
     return Document(rows, array, holders, {"field": field}, stacked=True, ids=ids)
+
+
+def _check_id(value: dict[str, Any], options: ReadOptions, at: Location) -> None:
+    if options.id_column is not None and options.id_column not in value:
+        raise InputError("unknown-column", f"--id-column: no field {visible(options.id_column)!r}", at=at)
 
 
 def _response(value: dict[str, Any], source: Input, options: ReadOptions) -> Document:
@@ -111,7 +118,7 @@ def _response(value: dict[str, Any], source: Input, options: ReadOptions) -> Doc
         if output["name"] in tensors:
             raise InputError("bad-member", f"two outputs are called {visible(output['name'], 40)!r}", at=at)
         tensors[output["name"]] = output
-    names = [name for name, output in tensors.items() if output.get("datatype") in _DATATYPES]
+    names = [name for name, output in tensors.items() if str(output.get("datatype")) in _DATATYPES]
     if options.array is not None or not names:
         names = list(tensors)
     name = choose_array(names, options.array, at)
@@ -129,6 +136,7 @@ def _tensor(output: dict[str, Any], name: str, at: Location) -> NDArray[Any]:
     shape = output.get("shape")
     if not isinstance(shape, list) or not all(type(length) is int and length >= 0 for length in shape):
         raise InputError("bad-shape", f"output {shown!r} has no shape of whole numbers", at=at)
+    check_shape(tuple(shape), at, f"output {shown!r}")
     if "data" not in output:
         message = f"output {shown!r} has no data"
         raise InputError("bad-json", message, at=at, hint="ask the server for JSON, not binary, tensors")
@@ -136,4 +144,8 @@ def _tensor(output: dict[str, Any], name: str, at: Location) -> NDArray[Any]:
     if flat.size != element_count(tuple(shape)):
         message = f"output {shown!r} has {flat.size:,} values, but its shape is {shape_text(tuple(shape))}"
         raise InputError("bad-shape", message, at=at)
-    return flat.astype(_DATATYPES[datatype]).reshape(shape)
+    with np.errstate(over="ignore"):
+        values = flat.astype(_DATATYPES[datatype])
+    if not np.array_equal(np.isinf(values), np.isinf(flat)):
+        raise InputError("bad-value", f"output {shown!r} holds a number beyond the range of {datatype}", at=at)
+    return values.reshape(shape)

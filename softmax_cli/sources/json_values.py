@@ -24,6 +24,8 @@ def to_array(value: Any, at: Location) -> NDArray[np.float64]:
     while isinstance(first, list):
         shape.append(len(first))
         first = first[0] if first else None
+    if len(shape) > 32:
+        raise InputError("too-deep", f"lists within lists, {len(shape)} deep, expected at most 32", at=at)
     leaves: list[list[Any]] = []
     _collect(value, tuple(shape), 0, leaves, at)
     try:

@@ -39,9 +39,11 @@ def has_line(data: bytes) -> bool:
     return b"\n" in data.lstrip()
 
 
-def first_line(source: Input, limit: int) -> bytes:
-    """The first line that isn't blank, as soon as it has arrived."""
-    return strip_bom(source.head(limit, has_line)).strip().split(b"\n", 1)[0]
+def first_line(source: Input, limit: int) -> tuple[int, bytes]:
+    """The first line that isn't blank and its number, as soon as it has arrived."""
+    head = strip_bom(source.head(limit, has_line))
+    blank = len(head) - len(head.lstrip())
+    return 1 + head.count(b"\n", 0, blank), head.strip().split(b"\n", 1)[0]
 
 
 def sniff_record(source: Input, options: ReadOptions) -> RecordShape:
@@ -50,10 +52,10 @@ def sniff_record(source: Input, options: ReadOptions) -> RecordShape:
     Raises InputError for an empty input or a line without logits.
     """
     check_text(source.head(4), source.at)
-    line = first_line(source, options.max_row_bytes)
+    number, line = first_line(source, options.max_row_bytes)
     if not line:
         raise InputError("empty-input", "there is nothing in it", at=source.at)
-    at = Location(source.name, line=1)
+    at = Location(source.name, line=number)
     value = parse_json(decode_utf8(line, at), at)
     if isinstance(value, list):
         return RecordShape(None, None, len(_flat_list(value, at)), line)
@@ -168,27 +170,20 @@ class JsonLinesSource:
         count = body.count(b"\n") + 1
         if b"\n\n" in body or b"\n\r\n" in body:
             return None
-        parsed = self._fast_arrays(body, count) if self.record.field is None else self._fast_objects(body, count)
+        is_list = self.record.field is None
+        parsed = self._fast_lists(body, count) if is_list else self._fast_objects(body, count)
         if parsed is None or len(parsed[0]) != count or not np.isfinite(parsed[0]).all():
             return None
         return self._batch(parsed[0], np.arange(first, first + count, dtype=np.int64), parsed[1]), count
 
-    def _fast_arrays(self, body: bytes, count: int) -> tuple[Any, list[str]] | None:
-        import polars as pl
-
-        plain = body.count(b"[") == body.count(b"]") == count and b'"' not in body
-        if not plain or (body.count(b"]\n") + body.count(b"]\r\n") != count - 1):
+    def _fast_lists(self, body: bytes, count: int) -> tuple[Any, list[str]] | None:
+        """Lists alone are no records for the fast parser: make each the only field of one."""
+        if body.count(b"[") != count or body.count(b"]") != count or body.count(b"\r") or b'"' in body:
             return None
-        schema = {str(place): pl.Float64 for place in range(self.record.classes)}
-        try:
-            frame = pl.read_csv(body.translate(None, b"[]"), has_header=False, schema=schema)
-        except pl.exceptions.PolarsError:
-            return None
-        return frame.to_numpy(order="c"), []
+        lines = b'{"l":' + body.replace(b"\n", b'}\n{"l":') + b"}"
+        return self._fast_records(lines, "l", None)
 
     def _fast_objects(self, body: bytes, count: int) -> tuple[Any, list[str]] | None:
-        import polars as pl
-
         record, example = self.record, self.record.example
         # The keys of all lines together must be those of the first: a key that stands twice somewhere, or is
         # spelled with escapes, shows in a count.
@@ -196,24 +191,30 @@ class JsonLinesSource:
             return None
         if any(body.count(key) != count or example.count(key) != 1 for key in record.written_keys()):
             return None
-        schema: dict[str, Any] = {str(record.field): pl.List(pl.Float64)}
         if record.id_key is not None:
             key = f'"{record.id_key}":'.encode()
             if body.count(key + b' "') + body.count(key + b'"') != count:  # ids that aren't text
                 return None
-            schema[record.id_key] = pl.String
+        return self._fast_records(body, str(record.field), record.id_key)
+
+    def _fast_records(self, body: bytes, field: str, id_key: str | None) -> tuple[Any, list[str]] | None:
+        import polars as pl
+
+        schema: dict[str, Any] = {field: pl.List(pl.Float64)}
+        if id_key is not None:
+            schema[id_key] = pl.String
         try:
             frame = pl.read_ndjson(body, schema=schema)
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
             return None
-        lists = frame[str(record.field)]
-        if not (lists.list.len() == record.classes).all() or frame.null_count().pipe(lambda f: sum(f.row(0))):
+        lists = frame[field]
+        if sum(frame.null_count().row(0)) or not (lists.list.len() == self.record.classes).all():
             return None
         flat = lists.explode(empty_as_null=False)
         if flat.null_count():
             return None
-        ids = frame[record.id_key].to_list() if record.id_key is not None else []
-        return flat.to_numpy().reshape(-1, record.classes), ids
+        ids = frame[id_key].to_list() if id_key is not None else []
+        return flat.to_numpy().reshape(-1, self.record.classes), ids
 
 
 def open_source(source: Input, options: ReadOptions) -> JsonLinesSource | ArraySource:

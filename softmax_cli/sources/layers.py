@@ -170,8 +170,9 @@ def check_expansion(expanded: int, packed: int, name: str) -> None:
 class Checked(io.RawIOBase):
     """The decoded end of a stream: turns system and decoder errors into ours and stops bombs."""
 
-    def __init__(self, stream: ByteStream, name: str, packed: Tally | None = None):
+    def __init__(self, stream: ByteStream, name: str, packed: Tally | None = None, below: ByteStream | None = None):
         self._stream = stream
+        self._below = below  # what a decoder reads from, and doesn't close itself
         self._name = name
         self._packed = packed  # the compressed bytes taken so far, where the stream is compressed
         self._produced = 0
@@ -188,6 +189,8 @@ class Checked(io.RawIOBase):
     def close(self) -> None:
         if not self.closed:
             self._stream.close()
+            if self._below is not None:
+                self._below.close()
         super().close()
 
     def readinto(self, buffer: Buffer) -> int:

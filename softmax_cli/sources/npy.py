@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import tokenize
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, Location
-from softmax_cli.geometry import Geometry, element_count, shape_text
+from softmax_cli.geometry import Geometry, check_shape, element_count, shape_text
 from softmax_cli.sources.base import BATCH_BYTES, ArraySource, ReadOptions, array_pieces, check_dtype, piece_bounds
 from softmax_cli.sources.stream import Input
 
@@ -113,7 +114,9 @@ def read_header(stream: BinaryIO, at: Location) -> NpyHeader:
 
 def _parse_fields(text: bytes, version: int, at: Location) -> dict[str, Any]:
     try:
-        fields = ast.literal_eval(text.decode("utf-8" if version == 3 else "latin-1").strip())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            fields = ast.literal_eval(text.decode("utf-8" if version == 3 else "latin-1").strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError, tokenize.TokenError) as error:
         raise _bad_header(at, "it isn't a Python dictionary", error) from error
     if not isinstance(fields, dict) or set(fields) != {"descr", "fortran_order", "shape"}:
@@ -124,10 +127,7 @@ def _parse_fields(text: bytes, version: int, at: Location) -> dict[str, Any]:
 def _check_shape(shape: object, at: Location) -> tuple[int, ...]:
     if not isinstance(shape, tuple) or not all(type(length) is int for length in shape):
         raise InputError("bad-shape", f"the shape in the .npy header isn't a tuple of integers: {shape!r:.80}", at=at)
-    if any(length < 0 for length in shape):
-        raise InputError("bad-shape", f"a negative dimension in the .npy header: {shape!r:.80}", at=at)
-    if len(shape) > 32 or element_count(shape) >= 1 << 62 or any(length >= 1 << 62 for length in shape):
-        raise InputError("bad-shape", f"impossible dimensions in the .npy header: {shape!r:.80}", at=at)
+    check_shape(shape, at, "the .npy header")
     return shape
 
 
@@ -178,7 +178,9 @@ class NpyStream:
         """Yield (outer, inner, values) of each piece, in row order, then check that nothing follows."""
         geometry = self._geometry
         slab = geometry.classes * geometry.inner * self._header.dtype.itemsize
-        if self._header.fortran and len(self._header.shape) > 2:
+        if not geometry.rows:
+            pass
+        elif self._header.fortran and len(self._header.shape) > 2:
             yield from self._whole()
         elif slab <= BATCH_BYTES or geometry.inner == 1:
             yield from self._forward()
@@ -233,35 +235,40 @@ def native(values: NDArray[Any]) -> NDArray[Any]:
 def open_source(source: Input, options: ReadOptions) -> ArraySource:
     """Open an .npy file or pipe as logits, the class axis at `options.axis`."""
     stream = source.open()
-    header = read_header(stream, source.at)
+    with contextlib.ExitStack() as stack:
+        if not source.one_pass:
+            stack.callback(stream.close)
+        header = read_header(stream, source.at)
     size = source.plain_size
     check_size(header, None if size is None else size - header.offset, source.at)
-    return npy_source(source, stream, header, options, {"format": "npy", **header.facts()})
+    kept = stream if source.one_pass else None
+    return npy_source(source, header, options, {"format": "npy", **header.facts()}, source.open, kept)
 
 
 def npy_source(
     source: Input,
-    first: BinaryIO,
     header: NpyHeader,
     options: ReadOptions,
     facts: dict[str, Any],
-    reopen: Callable[[], BinaryIO] | None = None,
+    reopen: Callable[[], BinaryIO],
+    kept: BinaryIO | None = None,
 ) -> ArraySource:
-    """Make a source of an opened .npy stream; `reopen` opens a stream inside an archive for each further pass."""
-    path = source.plain_path if reopen is None else None
+    """Make a source of an .npy stream with a known header.
+
+    reopen: opens the stream anew for each pass. kept: the open stream of a pipe, its header read already.
+    """
+    path = source.plain_path if reopen == source.open else None
     geometry = Geometry.of(header.shape, options.axis, source.at)
     if header.fortran and len(header.shape) == 2:
         # Stored as the transpose: with one non-class axis that is only the other axis of the stored array.
         geometry = Geometry.of(header.stored_shape, 1 - geometry.axis, source.at)
-    opened = [first]
 
     def pieces() -> Iterator[tuple[int, int, NDArray[Any]]]:
-        if opened:
-            stream = opened.pop()
-        else:
-            stream = source.open() if reopen is None else reopen()
+        stream = kept
+        if stream is None or stream.closed:
+            stream = reopen()
             read_header(stream, source.at)
         with contextlib.closing(stream):
             yield from NpyStream(stream, header, geometry, source.at, path).pieces()
 
-    return ArraySource(source.name, geometry, pieces, source.one_pass and reopen is None, facts)
+    return ArraySource(source.name, geometry, pieces, kept is not None, facts)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import lzma
+import weakref
 import zipfile
 import zlib
 from typing import BinaryIO, cast
@@ -31,7 +33,7 @@ class _Member(io.RawIOBase):
     def readinto(self, buffer: object) -> int:
         try:
             return self._stream.readinto(buffer)  # type: ignore[attr-defined, no-any-return]
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
             raise InputError("bad-compression", f"a damaged archive member ({error})", at=self._at) from error
 
 
@@ -46,6 +48,7 @@ class Archive:
         try:
             if source.plain_path is not None:
                 self._zip = zipfile.ZipFile(source.plain_path)
+                weakref.finalize(self, self._zip.close)
             else:
                 with source.open() as stream:
                     self._zip = zipfile.ZipFile(io.BytesIO(stream.read()))
@@ -100,10 +103,10 @@ def open_source(source: Input, options: ReadOptions) -> ArraySource:
     """Open the chosen array of an .npz archive as logits."""
     archive = Archive(source)
     name, notes = archive.choose(options.array)
-    stream = archive.open(name)
-    header = read_header(stream, source.at)
+    with archive.open(name) as stream:
+        header = read_header(stream, source.at)
     check_size(header, archive.members[name].file_size - header.offset, source.at)
     facts = {"format": "npz", "array": name, "arrays": archive.described(), **header.facts()}
-    result = npy_source(source, stream, header, options, facts, lambda: archive.open(name))
+    result = npy_source(source, header, options, facts, lambda: archive.open(name))
     result.notes = notes
     return result

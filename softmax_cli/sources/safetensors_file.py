@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, Location
-from softmax_cli.geometry import shape_text
+from softmax_cli.geometry import check_shape, shape_text
 from softmax_cli.sources.base import ArraySource, ReadOptions, memory_source
 from softmax_cli.sources.choice import choice_notes, choose_array
 from softmax_cli.sources.stream import Input
@@ -68,6 +68,7 @@ def tensor_array(tensor: dict[str, Any], name: str, at: Location) -> NDArray[Any
     if dtype not in _DTYPES:
         message = f"tensor {visible(name, 40)!r} holds {dtype}, expected real numbers of 8 to 64 bits"
         raise InputError("unsupported-dtype", message, at=at)
+    check_shape(tuple(tensor["shape"]), at, f"tensor {visible(name, 40)!r}")
     values = np.frombuffer(tensor["data"], _DTYPES[dtype]).reshape(tensor["shape"])
     if dtype == "BF16":  # the upper half of a float32
         return (values.astype(np.uint32) << np.uint32(16)).view(np.float32)

@@ -108,7 +108,7 @@ class Input:
         if self.compression is None:
             return Checked(raw, self.name)
         buffered = cast(BinaryIO, io.BufferedReader(raw, _BUFFER_BYTES))
-        return Checked(COMPRESSIONS[self.compression][2](buffered), self.name, self.tally)
+        return Checked(COMPRESSIONS[self.compression][2](buffered), self.name, self.tally, buffered)
 
     def head(self, size: int = HEAD_BYTES, enough: Callable[[bytes], bool] | None = None) -> bytes:
         """Look at the first `size` bytes of the data, or at fewer once they are `enough`."""
