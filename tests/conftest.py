@@ -1,0 +1,55 @@
+"""What tests share: the sample data, and the command as a real process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SAMPLES = ROOT / "sample_data"
+SOFTMAX = (sys.executable, "-m", "softmax_cli")
+
+Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """The environment of a child: ours without what changes colour and width."""
+    kept = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS")}
+    return {**kept, "PYTHONIOENCODING": "utf-8", **extra}
+
+
+@pytest.fixture
+def softmax_process() -> Run:
+    """Run the command as a process: `softmax_process("rank", path, stdin=b"…")`."""
+
+    def run(
+        *arguments: str | Path, stdin: bytes | None = None, cwd: Path = SAMPLES, env: Sequence[tuple[str, str]] = ()
+    ) -> subprocess.CompletedProcess[bytes]:
+        command = [*SOFTMAX, *map(str, arguments)]
+        given = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
+        return subprocess.run(  # type: ignore[call-overload, no-any-return]
+            command, capture_output=True, cwd=cwd, env=environment(**dict(env)), timeout=60, **given
+        )
+
+    return run
+
+
+@pytest.fixture
+def softmax_here(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run the command in this process: exit code, stdout, stderr."""
+    from softmax_cli.cli.app import app
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            app(list(map(str, arguments)))
+        out, err = capfd.readouterr()
+        code = ended.value.code
+        assert isinstance(code, int)
+        return code, out, err
+
+    return run
