@@ -99,6 +99,10 @@ class Source(Protocol):
         """How many rows there are; None where only reading tells."""
         ...
 
+    def share_read(self) -> float | None:
+        """How much of the input was read so far, from 0 to 1; None where rows tell better, or nothing does."""
+        ...
+
     @property
     def activation(self) -> str | None:
         """What the source knows its values to need; None leaves it to the options."""

@@ -1,4 +1,4 @@
-"""Byte-exact results of every output format: `python -m tests.test_golden` writes them anew after a look at the diff."""
+"""Byte-exact results of every output format; `python -m tests.test_golden` writes them anew."""
 
 from __future__ import annotations
 

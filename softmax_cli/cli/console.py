@@ -17,6 +17,8 @@ from softmax_cli.sinks.base import Screen
 from softmax_cli.text import visible
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from softmax_cli.batch import Source
 
 _FEWEST_LINES = 15  # of a table, however low the window
@@ -98,7 +100,7 @@ class Talk:
         if not shown or not _is_terminal(sys.stderr):
             yield lambda rows: None
             return
-        bar = _Bar(source.name, source.total_rows)
+        bar = _Bar(source)
         try:
             yield bar.advance
         finally:
@@ -112,49 +114,48 @@ def _clean(value: object) -> object:
 
 
 class _Bar:
-    """A rich progress bar that appears only once something has taken a second."""
+    """A progress bar that appears only once something has taken a second: by rows, or by the share of a file read."""
 
-    def __init__(self, name: str, total: int | None):
-        self._name = visible(name, 40)
-        self._total = total
+    def __init__(self, source: Source):
+        self._source = source
         self._rows = 0
         self._begin = time.monotonic()
-        self._progress: object | None = None
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
 
     def advance(self, rows: int) -> None:
+        """Count the rows of a batch, and show them."""
         self._rows += rows
         if time.monotonic() - self._begin < _PROGRESS_AFTER_SECONDS:
             return
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            ProgressColumn,
-            Task,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-        from rich.text import Text
-
-        class Rate(ProgressColumn):
-            def render(self, task: Task) -> Text:
-                return Text(f"{task.finished_speed or task.speed or 0:,.0f} rows/s", style="cyan")
-
-        if self._progress is None:
-            columns = [
-                TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                MofNCompleteColumn(),
-                Rate(),
-                TimeRemainingColumn(),
-            ]
-            self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
-            self._task = self._progress.add_task(self._name, total=self._total)
+        if self._progress is None or self._task is None:
+            self._progress = _make_progress()
+            self._task = self._progress.add_task(visible(self._source.name, 40), total=None, rows="")
             self._progress.start()
-        assert isinstance(self._progress, Progress)
-        self._progress.update(self._task, completed=self._rows)
+        share = self._source.share_read()
+        total = self._source.total_rows
+        if share is None and total:
+            share = self._rows / total
+        rate = self._rows / (time.monotonic() - self._begin)
+        text = f"{self._rows:,}{f' of {total:,}' if total else ''} rows  {rate:,.0f}/s"
+        self._progress.update(self._task, completed=share or 0, total=None if share is None else 1.0, rows=text)
 
     def close(self) -> None:
+        """Take the bar away."""
         if self._progress is not None:
-            self._progress.stop()  # type: ignore[attr-defined]
+            self._progress.stop()
+
+
+def _make_progress() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rows]}", markup=False),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )

@@ -85,6 +85,10 @@ class ModelSource:
         """What the input is."""
         return self._samples.facts
 
+    def share_read(self) -> float | None:
+        """How much of the samples was read so far."""
+        return self._samples.share_read()
+
     def _decide(self) -> tuple[str, ...]:
         """Decide on the activation with the first values, once a run; the note that says so."""
         classifier = self._classifier

@@ -58,6 +58,10 @@ class ArraySource:
         self.classes = self.geometry.classes
         self.total_rows = self.geometry.rows
 
+    def share_read(self) -> float | None:
+        """Nothing: the rows are known."""
+        return None
+
     def __iter__(self) -> Iterator[LogitBatch]:
         for outer, inner, cube in self.pieces():
             batch = cube_batch(self.name, self.geometry, cube, outer, inner)

@@ -100,7 +100,7 @@ def assign_roles(columns: Sequence[Column], named: bool, options: ReadOptions, a
             notes.append(_taken(column, "the target", "--target-column"))
         elif role == "id" and id_position is None and chosen_id is None:
             id_position = position
-            if column.kind is Kind.INTEGER:
+            if column.kind is Kind.INTEGER or (named and column.name.strip().lower() not in ID_NAMES):
                 notes.append(_taken(column, "the row's id", "--id-column"))
     taken = {id_position, target}
     numeric = (Kind.INTEGER, Kind.NUMBER)

@@ -89,7 +89,7 @@ def _split(head: bytes, source: Input, options: ReadOptions, count: int) -> tupl
         at = Location(source.name, line=1 + head.count(b"\n", 0, head.index(b"\0")))
         raise InputError("bad-encoding", "a NUL byte, expected text", at=at)
     text = _decode_head(strip_bom(head), source.at)
-    lines = [line for line in text.split("\n") if line.strip()][:2]
+    lines = [line for line in text.split("\n") if line.strip()][:count]
     given = _given_delimiter(options)
     if given is None and (options.input_format or source.suffix[1:]) in ("tsv", "tab"):
         given = "\t"
@@ -271,6 +271,10 @@ class DelimitedSource:
         self.facts = _facts(layout)
         self._source = source
         self._options = options
+
+    def share_read(self) -> float | None:
+        """How much of the file was read so far, from 0 to 1."""
+        return self._source.share_read()
 
     def __iter__(self) -> Iterator[LogitBatch]:
         place = self.layout.roles.id

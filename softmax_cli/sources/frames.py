@@ -171,6 +171,10 @@ class FrameSource:
             ],
         }
 
+    def share_read(self) -> float | None:
+        """Nothing: the rows are known."""
+        return None
+
     def _list_length(self, name: str) -> int | None:
         with polars_errors(self.at, self._what):
             first = self._scan.select(name).head(1).collect()

@@ -138,6 +138,10 @@ class JsonLinesSource:
         self.facts = {"format": "jsonl", "field": self.record.field, "id": self.record.id_key}
         self._source, self._options = source, options
 
+    def share_read(self) -> float | None:
+        """How much of the file was read so far, from 0 to 1."""
+        return self._source.share_read()
+
     def __iter__(self) -> Iterator[LogitBatch]:
         row = 0
         with contextlib.closing(self._source.open()) as stream:

@@ -91,13 +91,18 @@ class Input:
         inner = self.path.with_suffix("") if self.path.suffix.lower() in COMPRESSION_SUFFIXES else self.path
         return inner.suffix.lower()
 
+    def share_read(self) -> float | None:
+        """How much of a file was read so far, from 0 to 1; None for a pipe."""
+        return min(1.0, self.tally.count / self.size) if self.size else None
+
     def _open_raw(self) -> io.RawIOBase:
         """The bytes as they lie there, counted."""
         try:
             if self.path is not None:
                 stream: ByteStream = self.path.open("rb", buffering=0)
             elif sys.stdin is not None:
-                stream = sys.stdin.buffer
+                # Not the buffered stream: a thread that waits in it would hold its lock when the program ends.
+                stream = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
             else:
                 raise InputError("unreadable", "stdin is closed", at=self.at)
         except OSError as error:
