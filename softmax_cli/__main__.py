@@ -10,7 +10,22 @@ def main() -> None:
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     from softmax_cli.cli.app import app
 
+    if "--debug" not in sys.argv:
+        _silence_libraries()
     app(sys.argv[1:])
+
+
+def _silence_libraries() -> None:
+    """Keep what native libraries print on stderr from the user: our own messages go around it.
+
+    A damaged table makes the table library's threads print panics besides raising the error that we report.
+    """
+    try:
+        ours = os.dup(2)
+        sys.stderr = os.fdopen(ours, "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    except (OSError, AttributeError):  # stderr is closed: nobody listens anyway
+        return
 
 
 if __name__ == "__main__":

@@ -70,6 +70,8 @@ def discover(arguments: Sequence[str], glob: str | None = None, suffixes: Sequen
     skipped = 0
     has_directory = False
     for argument in arguments:
+        if not argument:
+            raise InputError("not-found", "an empty name is no file", hint="- is stdin, . the working directory")
         if argument == STDIN or not Path(argument).is_dir():
             found.append(Found(argument))
             continue

@@ -50,14 +50,14 @@ def _is_safetensors(head: bytes) -> bool:
 
 def _is_json_document(head: bytes) -> bool:
     """A document, not JSON lines: nested lists, a response, or a first line that isn't whole."""
-    text = head.removeprefix(b"\xef\xbb\xbf").strip()
-    line, _, more = text.partition(b"\n")
+    line, end, _ = head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")
+    line = line.rstrip()
     if not line.startswith((b"[", b"{")):
         return False
     compact = b"".join(line[:HEAD_BYTES].split())
     if compact.startswith((b"[[", b"[{")) or (b'"outputs":[' in compact and line.startswith(b"{")):
         return True
-    if more.strip() and not line.rstrip().endswith((b"]", b"}")):
+    if end and not line.endswith((b"]", b"}")):
         return True  # spread over several lines
     return line.startswith(b"{") and (b'"logits":[[' in compact or b'"scores":[[' in compact)
 
@@ -108,7 +108,7 @@ def sniff_format(source: Input, options: ReadOptions) -> str:
         if options.input_format not in READABLE:
             raise UsageError(f"--input-format {options.input_format}: expected one of {', '.join(READABLE)}")
         return options.input_format
-    head = source.head(16, None)
+    head = source.head(16, lambda data: b"\n" in data)
     if not head:
         raise InputError("empty-input", "the input is empty", at=source.at)
     if head[:2] == b"PK":
@@ -128,7 +128,7 @@ def _sniff_text(source: Input) -> str:
     start = source.head(HEAD_BYTES, lambda data: bool(data.strip()))
     if not start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"[", b"{")):
         return "text" if source.suffix else "csv"
-    head = source.head(HEAD_BYTES, lambda data: b"\n" in data.strip())
+    head = source.head(HEAD_BYTES, lambda data: b"\n" in data.lstrip())
     return next(name for name in ("json", "jsonl") if (magic := FORMATS[name].magic) is not None and magic(head))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -107,16 +107,20 @@ def memory_source(
     return ArraySource(name, geometry, lambda: array_pieces(array, geometry), False, facts, notes, class_names, ids)
 
 
-def transposed(rows: Source, axis: int | None, dtype: Any = np.float64) -> ArraySource:
-    """Load a table whole to take its rows for classes: `axis` 0 (or -2) of a (rows, columns) array.
+def rows_or_columns(open_rows: Callable[[ReadOptions], Source], options: ReadOptions) -> Source:
+    """Open a table by its rows or, for `axis` 0 (or -2), load it whole and take its rows for the classes.
 
-    The names of the columns become the rows' ids, and the ids the names of the classes.
+    The names of the columns then become the rows' ids, and the ids the names of the classes. A class can't be
+    skipped, so every bad row is an error.
     """
+    if options.axis in (1, -1, None):
+        return open_rows(options)
+    rows = open_rows(replace(options, on_fault=fail_on_fault))
     batches = list(rows)
-    values = np.concatenate([np.empty((0, rows.classes or 0), dtype), *(batch.logits for batch in batches)])
+    values = np.concatenate([batch.logits for batch in batches]) if batches else np.empty((0, rows.classes or 0))
     names = [text for batch in batches for text in batch.ids or ()]
     facts = {**rows.facts, "shape": list(values.shape)}
-    return memory_source(rows.name, values, axis, facts, rows.notes, names or None, rows.class_names)
+    return memory_source(rows.name, values, options.axis, facts, rows.notes, names or None, rows.class_names)
 
 
 def check_dtype(dtype: np.dtype[Any], at: Location) -> None:

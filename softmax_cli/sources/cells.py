@@ -23,7 +23,8 @@ _BLANKS = " \t\r\n\v\f"  # what polars and float() agree on
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _SPECIAL = re.compile(r"[+-]?(?:inf(?:inity)?|nan)", re.ASCII | re.IGNORECASE)
-_BLANK_LINES = re.compile(rb"\n(?:[ \t]*\r?\n)+")
+_BLANK_LINES = re.compile(rb"\n(?:\r?\n)+")
+_RUNS_OF_BLANKS = re.compile("[ \t\r\v\f]+")
 _LONGEST_CELL = (1 << 31) - 1
 SMALL_BYTES = 1 << 16  # below, loading the fast parser takes longer than parsing
 
@@ -65,7 +66,7 @@ class Dialect:
         """
         if not self.quotes:
             for number, content in enumerate(text.split("\n"), line):
-                if cells := content.split():
+                if cells := [cell for cell in _RUNS_OF_BLANKS.split(content) if cell]:
                     yield number, cells
             return
         # A limit of the whole process, and too low for a long cell; the length of rows has its own.
@@ -180,6 +181,8 @@ class CellReader:
     def _parse_fast(self, block: bytes) -> CellBlock | None:
         """Parse a block at once; None where anything at all is unusual, for the reference to look at."""
         body = block.strip(b"\r\n")
+        if body.count(b"\r") != body.count(b"\r\n"):
+            return None
         if not self.dialect.quotes:
             body = b"\n".join(b" ".join(cells) for line in body.split(b"\n") if (cells := line.split()))
         elif b'"' not in body:
@@ -222,7 +225,8 @@ class CellReader:
                 return True
             if np.isinf(values).any() and not self._infinities_were_written(values, body):
                 return True
-        return any(frame[self._labels[place]].cast(pl.Float64, strict=False).count() for place in self.wordy)
+        words = [frame[self._labels[place]].str.strip_chars(_BLANKS) for place in self.wordy]
+        return any(column.cast(pl.Float64, strict=False).count() for column in words)
 
     def _infinities_were_written(self, values: NDArray[np.float64], body: bytes) -> bool:
         """Whether each infinity stands there as one: a number beyond float64 becomes one, too."""

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from softmax_cli.batch import LogitBatch
+from softmax_cli.batch import LogitBatch, Source
 from softmax_cli.errors import InputError, Location, UsageError
-from softmax_cli.sources.base import ArraySource, ReadOptions, transposed
+from softmax_cli.sources.base import ReadOptions, rows_or_columns
 from softmax_cli.sources.cells import WHITESPACE, CellBlock, CellReader, Dialect, is_number
 from softmax_cli.sources.columns import ID_NAMES, TARGET_NAMES, Column, Kind, Roles, assign_roles
 from softmax_cli.sources.lines import check_text, strip_bom, text_blocks
@@ -298,12 +298,9 @@ def _facts(layout: Layout) -> Mapping[str, Any]:
     }
 
 
-def open_source(source: Input, options: ReadOptions) -> DelimitedSource | ArraySource:
+def open_source(source: Input, options: ReadOptions) -> Source:
     """Open delimited text as logits; `options.axis` 0 takes the rows for classes, and so reads the whole."""
     layout = sniff_layout(source, options)
     if layout is None:
         raise InputError("empty-input", "there is nothing in it but blank lines", at=source.at)
-    rows = DelimitedSource(source, layout, options)
-    if options.axis in (1, -1, None):
-        return rows
-    return transposed(rows, options.axis)
+    return rows_or_columns(lambda chosen: DelimitedSource(source, layout, chosen), options)

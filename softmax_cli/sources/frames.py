@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.batch import FloatArray, LogitBatch
+from softmax_cli.batch import FloatArray, LogitBatch, Source
 from softmax_cli.errors import InputError, Location
-from softmax_cli.sources.base import BATCH_BYTES, ArraySource, ReadOptions, transposed
+from softmax_cli.sources.base import BATCH_BYTES, ReadOptions, rows_or_columns
 from softmax_cli.sources.choice import choose_array
 from softmax_cli.sources.columns import Column, Kind, Roles, assign_roles, find_column
 from softmax_cli.sources.layers import check_expansion
@@ -189,13 +189,19 @@ class FrameSource:
         """Scan the table from its start, all columns or those named."""
         rows = max(1, BATCH_BYTES // (8 * (self.classes or 1)))
         scan = self._scan if names is None else self._scan.select(names)
-        batches = scan.collect_batches(chunk_size=rows, maintain_order=True)
+        with polars_errors(self.at, self._what):
+            batches = scan.collect_batches(chunk_size=rows, maintain_order=True)
+        found = 0
         while True:
             with polars_errors(self.at, self._what):
                 frame = next(batches, None)
             if frame is None:
-                return
+                break
+            found += len(frame)
             yield from frame.iter_slices(rows)
+        if found != self.total_rows:  # a damaged part can end the scan without an error
+            message = f"not a whole {self._what} file ({found:,} of {self.total_rows:,} rows could be read)"
+            raise InputError("bad-columnar", message, at=self.at)
 
     def __iter__(self) -> Iterator[LogitBatch]:
         row = 0
@@ -293,15 +299,11 @@ def scan_arrow(source: Input, options: ReadOptions) -> FrameSource:
     return _open_table(source, scan, "Arrow", options)
 
 
-def _as_logits(rows: FrameSource, options: ReadOptions) -> FrameSource | ArraySource:
-    return rows if options.axis in (1, -1, None) else transposed(rows, options.axis, rows.layout.dtype)
-
-
-def open_parquet(source: Input, options: ReadOptions) -> FrameSource | ArraySource:
+def open_parquet(source: Input, options: ReadOptions) -> Source:
     """Open a Parquet file as logits."""
-    return _as_logits(scan_parquet(source, options), options)
+    return rows_or_columns(lambda chosen: scan_parquet(source, chosen), options)
 
 
-def open_arrow(source: Input, options: ReadOptions) -> FrameSource | ArraySource:
+def open_arrow(source: Input, options: ReadOptions) -> Source:
     """Open an Arrow file as logits."""
-    return _as_logits(scan_arrow(source, options), options)
+    return rows_or_columns(lambda chosen: scan_arrow(source, chosen), options)

@@ -9,9 +9,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from softmax_cli.batch import LogitBatch
+from softmax_cli.batch import LogitBatch, Source
 from softmax_cli.errors import InputError, Location
-from softmax_cli.sources.base import ArraySource, ReadOptions, transposed
+from softmax_cli.sources.base import ReadOptions, rows_or_columns
 from softmax_cli.sources.cells import SMALL_BYTES
 from softmax_cli.sources.json_values import field_of, id_text, to_array
 from softmax_cli.sources.lines import check_text, strip_bom, text_blocks
@@ -221,7 +221,6 @@ class JsonLinesSource:
         return flat.to_numpy().reshape(-1, self.record.classes), ids
 
 
-def open_source(source: Input, options: ReadOptions) -> JsonLinesSource | ArraySource:
+def open_source(source: Input, options: ReadOptions) -> Source:
     """Open JSON lines as logits; `options.axis` 0 takes the lines for classes, and so reads the whole."""
-    rows = JsonLinesSource(source, options)
-    return rows if options.axis in (1, -1, None) else transposed(rows, options.axis)
+    return rows_or_columns(lambda chosen: JsonLinesSource(source, chosen), options)

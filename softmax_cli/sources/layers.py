@@ -36,8 +36,9 @@ def unreadable(name: str, error: OSError) -> InputError:
 class Pump(io.RawIOBase):
     """Reads a pipe in a thread, so that a read returns what has arrived instead of waiting for a full buffer."""
 
-    def __init__(self, stream: ByteStream):
+    def __init__(self, stream: ByteStream, owned: bool):
         self._stream = stream
+        self._owned = owned  # whether to close it at its end
         self._queue: queue.Queue[bytes | OSError] = queue.Queue(_QUEUED_READS)
         self._left = memoryview(b"")
         self._ended = False
@@ -53,6 +54,8 @@ class Pump(io.RawIOBase):
                 return
             except ValueError:  # closed by the other side of the program
                 data = b""
+            if not data and self._owned:
+                self._stream.close()
             self._queue.put(data)
             if not data:
                 return

@@ -8,6 +8,7 @@ from typing import BinaryIO
 from softmax_cli.errors import InputError, Location
 
 BLOCK_BYTES = 1 << 23
+_LONGEST_QUOTE = 1 << 22  # a quoted cell with line ends in it, before the quote is taken for one that never closes
 _BOM = b"\xef\xbb\xbf"
 _WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
@@ -45,7 +46,8 @@ def text_blocks(
         if first:
             block, first = strip_bom(block), False
         cut = _record_end(block, quotes)
-        if len(block) - cut > max_row_bytes:
+        left = len(block) - cut
+        if left > max_row_bytes or (left > _LONGEST_QUOTE and b"\n" in block[cut:]):
             raise _too_long(at, line + block.count(b"\n", 0, cut), block[cut:], quotes, max_row_bytes)
         if cut:
             _check_nul(block[:cut], at, line)
@@ -70,9 +72,8 @@ def _check_nul(block: bytes, at: Location, line: int) -> None:
 def _too_long(at: Location, line: int, block: bytes, quotes: bool, limit: int) -> InputError:
     at = Location(at.source, line=line)
     if quotes and block.count(b'"') % 2:
-        return InputError(
-            "unclosed-quote", f"a quote opens in or after this line and isn't closed in {limit:,} bytes", at=at
-        )
+        hint = "a quote within a cell is written twice, and the cell between quotes"
+        return InputError("unclosed-quote", "a quote opens in this line and isn't closed", at=at, hint=hint)
     message = f"a row of more than {limit:,} bytes"
     return InputError("row-too-long", message, at=at, hint="--max-row-bytes raises the limit")
 

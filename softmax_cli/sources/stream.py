@@ -61,7 +61,7 @@ class Input:
         self.one_pass = status is None or not stat.S_ISREG(status.st_mode)
         self.size = status.st_size if status is not None and not self.one_pass else None
         raw = Peekable(self._open_raw(), name)
-        magic = raw.head(6)
+        magic = raw.head(6, lambda data: b"\n" in data)
         self.compression = next((key for key, row in COMPRESSIONS.items() if magic.startswith(row[0])), None)
         if self.one_pass:
             self._pipe = Peekable(self._decode(raw), name)
@@ -107,7 +107,7 @@ class Input:
                 raise InputError("unreadable", "stdin is closed", at=self.at)
         except OSError as error:
             raise unreadable(self.name, error) from error
-        return Counting(Pump(stream) if self.one_pass else stream, self.tally)
+        return Counting(Pump(stream, self.path is not None) if self.one_pass else stream, self.tally)
 
     def _decode(self, raw: io.RawIOBase) -> io.RawIOBase:
         if self.compression is None:
