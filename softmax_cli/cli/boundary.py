@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from softmax_cli.cli.console import Talk
-from softmax_cli.cli.options import ConsoleOptions, ErrorStyle
+from softmax_cli.cli.options import Console, ErrorStyle
 from softmax_cli.errors import ExitCode, SoftmaxError, UsageError
 from softmax_cli.sinks.target import ReaderGoneError
 
@@ -39,12 +39,12 @@ def _signals() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _console_options(arguments: Sequence[str]) -> ConsoleOptions:
+def _console_options(arguments: Sequence[str]) -> Console:
     """What the raw arguments say on errors, for those that come before or while they're parsed."""
     joined = "--errors=json" in arguments
     pairs = itertools.pairwise(arguments)
     is_json = joined or ("--errors", "json") in pairs
-    return ConsoleOptions(errors=ErrorStyle.JSON if is_json else ErrorStyle.TEXT)
+    return Console(errors=ErrorStyle.JSON if is_json else ErrorStyle.TEXT)
 
 
 def guarded(run: Callable[[], int], arguments: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from softmax_cli.cli.options import ColorChoice, ConsoleOptions, ErrorStyle
+from softmax_cli.cli.options import ColorChoice, Console, ErrorStyle
 from softmax_cli.errors import SoftmaxError
 from softmax_cli.sinks.base import Screen
 from softmax_cli.text import visible
@@ -48,7 +48,7 @@ def stdin_is_terminal() -> bool:
     return sys.stdin is None or _is_terminal(sys.stdin)
 
 
-def screen_for(output: str, options: ConsoleOptions, activation: str) -> Screen:
+def screen_for(output: str, options: Console, activation: str) -> Screen:
     """What the table can use: the terminal's width and colours, or, into a file or pipe, all the room it needs."""
     is_terminal = output == "-" and _is_terminal(sys.stdout)
     encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "")
@@ -65,7 +65,7 @@ def screen_for(output: str, options: ConsoleOptions, activation: str) -> Screen:
 class Talk:
     """Notes, errors and progress on stderr."""
 
-    def __init__(self, options: ConsoleOptions):
+    def __init__(self, options: Console):
         self._options = options
         self._color = wants_color(options.color, _is_terminal(sys.stderr))
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from softmax_cli.sources.base import ReadOptions
 
 INPUT_PANEL = "Reading"
 CLASS_PANEL = "Ranking"
@@ -164,36 +167,69 @@ Errors = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class ConsoleOptions:
-    """How the command talks."""
+@dataclass(frozen=True)
+class Reading:
+    """How to read the input."""
 
-    color: ColorChoice = ColorChoice.AUTO
-    quiet: bool = False
-    no_progress: bool = False
-    errors: ErrorStyle = ErrorStyle.TEXT
+    axis: Axis = -1
+    input_format: InputFormatName = None
+    delimiter: Delimiter = None
+    header: Header = None
+    id_column: IdColumn = None
+    target_column: TargetColumn = None
+    columns: Columns = None
+    array: ArrayName = None
+    max_row_bytes: MaxRowBytes = 1 << 28
+
+    def for_logits(self) -> ReadOptions:
+        """The reader's options, the class axis as given."""
+        from softmax_cli.sources.base import ReadOptions
+
+        return ReadOptions(**vars(self))
+
+    def for_samples(self) -> ReadOptions:
+        """The reader's options for a model's samples; the axis is that of its output."""
+        from softmax_cli.sources.base import ReadOptions
+
+        return ReadOptions(**{**vars(self), "axis": None})
 
 
-@dataclass(frozen=True, slots=True)
-class RankingOptions:
+@dataclass(frozen=True)
+class Faults:
+    """What becomes of bad rows and inputs."""
+
+    nan: NanOption = NanPolicy.ERROR
+    on_error: OnErrorOption = OnError.FAIL
+    glob: Glob = None
+
+
+@dataclass(frozen=True)
+class Ranking:
     """What is ranked, and how."""
 
-    top: int
-    activation: ActivationName
-    temperature: float
-    labels: str | None
-    min_probability: float | None
-    nan: NanPolicy
-    on_error: OnError
-    jobs: int | None
+    top: Top = 5
+    temperature: Temperature = 1.0
+    labels: LabelsFile = None
+    min_probability: MinProbability = None
 
 
-@dataclass(frozen=True, slots=True)
-class WritingOptions:
+@dataclass(frozen=True)
+class Writing:
     """Where results go, and in which form."""
 
-    format_name: str | None
-    output: str
-    output_dir: str | None
-    layout: LayoutName
-    glob: str | None = None
+    format_name: FormatName = None
+    output: Output = "-"
+    output_dir: OutputDir = None
+    layout: Layout = LayoutName.LONG
+
+
+@dataclass(frozen=True)
+class Console:
+    """How the command works and talks."""
+
+    jobs: Jobs = None
+    color: Color = ColorChoice.AUTO
+    quiet: Quiet = False
+    no_progress: NoProgress = False
+    debug: Debug = False
+    errors: Errors = ErrorStyle.TEXT

@@ -9,24 +9,27 @@ from typing import Any
 from rich.cells import cell_len
 
 from softmax_cli.errors import UsageError
-from softmax_cli.sinks.base import Screen
 from softmax_cli.sinks.target import Target
 from softmax_cli.text import visible
 
 _MOST_ROWS = 20
 
 
-def write_report(report: Mapping[str, Any], format_name: str, target: Target, screen: Screen) -> None:
-    """Write a report as `table` or `json`.
+def check_report_format(name: str) -> None:
+    """Refuse a format that reports don't have.
 
-    Raises UsageError for another format.
+    Raises UsageError.
     """
+    if name not in ("table", "json"):
+        raise UsageError(f"--format {name}: a report is table or json")
+
+
+def write_report(report: Mapping[str, Any], format_name: str, target: Target) -> None:
+    """Write a report as `table` or `json`."""
     if format_name == "json":
         text = json.dumps(report, ensure_ascii=False, indent=2, default=str, allow_nan=False)
         target.write(text.encode("utf-8", "backslashreplace") + b"\n")
         return
-    if format_name != "table":
-        raise UsageError(f"--format {format_name}: a report is table or json")
     width = max(map(len, report), default=0)
     lines: list[str] = []
     for key, value in report.items():

@@ -33,6 +33,21 @@ def unreadable(name: str, error: OSError) -> InputError:
     return InputError("unreadable", f"can't be read: {reason}", at=Location(name))
 
 
+class Layer(io.RawIOBase):
+    """A stream over another one, that it closes with itself."""
+
+    def __init__(self, stream: ByteStream):
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+        super().close()
+
+
 class Pump(io.RawIOBase):
     """Reads a pipe in a thread, so that a read returns what has arrived instead of waiting for a full buffer."""
 
@@ -83,22 +98,14 @@ class Pump(io.RawIOBase):
         return filled
 
 
-class Peekable(io.RawIOBase):
+class Peekable(Layer):
     """A stream whose first bytes can be looked at before it is read."""
 
     def __init__(self, stream: io.RawIOBase, name: str):
-        self._stream = stream
+        super().__init__(stream)
         self._name = name
         self._head = b""
         self._ended = False
-
-    def close(self) -> None:
-        if not self.closed:
-            self._stream.close()
-        super().close()
-
-    def readable(self) -> bool:
-        return True
 
     def head(self, size: int, enough: Callable[[bytes], bool] | None = None) -> bytes:
         """Look at the first `size` bytes, or at fewer once they are `enough`: a slow pipe isn't waited for."""
@@ -106,7 +113,7 @@ class Peekable(io.RawIOBase):
             step = min(size - len(self._head), max(_HEAD_STEP, len(self._head)))
             buffer = bytearray(step)
             try:
-                count = self._stream.readinto(buffer) or 0
+                count = self._stream.readinto(buffer) or 0  # type: ignore[union-attr]
             except OSError as error:
                 raise unreadable(self._name, error) from error
             self._ended = not count
@@ -122,7 +129,7 @@ class Peekable(io.RawIOBase):
             return size
         if self._ended:
             return 0
-        return self._stream.readinto(target) or 0
+        return self._stream.readinto(target) or 0  # type: ignore[union-attr]
 
 
 class Tally:
@@ -132,26 +139,12 @@ class Tally:
         self.count = 0
 
 
-class Counting(io.RawIOBase):
+class Counting(Layer):
     """Counts the bytes that pass."""
 
     def __init__(self, stream: ByteStream, tally: Tally):
-        self._stream = stream
+        super().__init__(stream)
         self._tally = tally
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return self._stream.seekable()
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._stream.seek(offset, whence)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._stream.close()
-        super().close()
 
     def readinto(self, buffer: Buffer) -> int:
         count = self._stream.readinto(buffer) or 0  # type: ignore[union-attr]
@@ -170,31 +163,20 @@ def check_expansion(expanded: int, packed: int, name: str) -> None:
         )
 
 
-class Checked(io.RawIOBase):
+class Checked(Layer):
     """The decoded end of a stream: turns system and decoder errors into ours and stops bombs."""
 
     def __init__(self, stream: ByteStream, name: str, packed: Tally | None = None, below: ByteStream | None = None):
-        self._stream = stream
+        super().__init__(stream)
         self._below = below  # what a decoder reads from, and doesn't close itself
         self._name = name
         self._packed = packed  # the compressed bytes taken so far, where the stream is compressed
         self._produced = 0
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return self._stream.seekable()
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._stream.seek(offset, whence)
-
     def close(self) -> None:
-        if not self.closed:
-            self._stream.close()
-            if self._below is not None:
-                self._below.close()
         super().close()
+        if self._below is not None:
+            self._below.close()
 
     def readinto(self, buffer: Buffer) -> int:
         at = Location(self._name)
