@@ -49,14 +49,16 @@ def _quotient_error(dividend: Float64Array, divisor: float, quotient: Float64Arr
 
 
 def scaled(
-    logits: FloatArray, origin: FloatArray | None, temperature: float
+    logits: FloatArray, origin: FloatArray | None, temperature: float, out: Float64Array | None = None
 ) -> tuple[Float64Array, Float64Array | None]:
     """Return `(logits - origin) / temperature` in float64, and the correction that it lacks (None: negligible).
 
-    logits: float32 or float64; origin: of a shape that broadcasts, or None for no shift.
+    logits: float32 or float64; origin: of a shape that broadcasts, or None for no shift. out: scratch of the
+    shape of `logits` that float32 logits are worked in: new memory for each block costs as much as the work.
     """
     if logits.dtype == np.float32:
-        wide = logits.astype(np.float64)  # keeps the memory order, and is quicker than a mixed subtraction
+        wide = np.empty_like(logits, np.float64) if out is None else out
+        np.copyto(wide, logits)  # quicker than a subtraction of mixed types
         if origin is not None:
             wide -= origin
         if temperature != 1.0:
@@ -67,6 +69,9 @@ def scaled(
     else:
         difference, error = _difference(logits, origin)
     if temperature != 1.0:
+        # A power of two comes out of both exactly, and leaves products that neither over- nor underflow.
+        temperature, exponent = math.frexp(temperature)
+        difference, error = np.ldexp(difference, -exponent), np.ldexp(error, -exponent)
         quotient = difference / temperature
         error = (_quotient_error(difference, temperature, quotient) + error) / temperature
         difference = quotient
@@ -77,8 +82,8 @@ def scaled(
 
 
 def exponentials(shifted: Float64Array, correction: Float64Array | None) -> Float64Array:
-    """Return `exp(shifted + correction)`; a correction is at most a few hundred units in the last place."""
-    terms = np.exp(shifted)
+    """Turn `shifted` into `exp(shifted + correction)`, in place; a correction is a few hundred units at most."""
+    terms = np.exp(shifted, out=shifted)
     if correction is not None:
         terms += terms * correction
     return terms
@@ -87,8 +92,13 @@ def exponentials(shifted: Float64Array, correction: Float64Array | None) -> Floa
 def exact_sum(terms: Float64Array, axis: int, dtype: np.dtype[Any]) -> Float64Array:
     """Sum terms between 0 and 1, keeping the axis; for float64 to within a unit in the last place.
 
-    The parts on the grid of 2⁻³¹ add without rounding up to 2²² terms; what is left is too small to matter.
+    The parts on the grid of 2⁻³¹ add without rounding up to 2²² terms; what is left is too small to matter, unless
+    it is all there is: it is added pairwise. numpy does so only along contiguous memory, and adds one after another
+    else, so terms that lie otherwise are copied: the sum of a row mustn't depend on how it lies, or on its neighbours.
     """
+    if terms.strides[axis] != terms.itemsize:
+        rows = np.ascontiguousarray(np.moveaxis(terms, axis, -1))
+        return np.moveaxis(exact_sum(rows, -1, dtype), -1, axis)
     if dtype == np.float32:
         return np.asarray(terms.sum(axis=axis, keepdims=True))
     high = (terms + _GRID) - _GRID
@@ -107,7 +117,7 @@ def softmax_block(logits: FloatArray, temperature: float, axis: int) -> FloatArr
 def log_softmax_block(logits: FloatArray, temperature: float, axis: int) -> FloatArray:
     """Log-softmax of one block: the largest term is left out of the sum, which log1p then takes whole."""
     shifted, correction = scaled(logits, logits.max(axis=axis, keepdims=True), temperature)
-    terms = exponentials(shifted, correction)
+    terms = exponentials(shifted.copy(), correction)
     top = logits.argmax(axis=axis, keepdims=True)
     # A row whose maximum isn't a number has no largest term to leave out: it stays NaN.
     finite = np.isfinite(np.take_along_axis(logits, top, axis))
@@ -166,11 +176,35 @@ def cube_shape(shape: tuple[int, ...], axis: int) -> tuple[int, int, int]:
 def blocks_of(shape: tuple[int, int, int]) -> Iterator[tuple[slice, slice, slice]]:
     """Cut an (outer, classes, inner) cube into slices of about `BLOCK_ELEMENTS`, never through the class axis."""
     outer, classes, inner = shape
+    if not outer * inner:
+        return
     width = inner if classes * inner <= BLOCK_ELEMENTS else max(64, BLOCK_ELEMENTS // max(1, classes))
     step = max(1, BLOCK_ELEMENTS // max(1, classes * inner))
     for first in range(0, outer, step):
         for left in range(0, inner, width):
             yield slice(first, first + step), slice(None), slice(left, left + width)
+
+
+def real_logits(logits: ArrayLike) -> FloatArray:
+    """Take anything array-like as float32 or float64; integers beyond 2⁵³ are rounded to float64.
+
+    Raises ValueError for elements that aren't real numbers of at most 64 bits.
+    """
+    values = np.asarray(logits)
+    if values.dtype.kind not in "fiu" or values.dtype.itemsize > 8:
+        raise ValueError(f"elements of type {values.dtype}, expected real numbers of at most 64 bits")
+    return as_logits(values)
+
+
+def check_arguments(activation: str, temperature: float) -> None:
+    """Refuse an unknown activation, and a temperature that isn't a positive number.
+
+    Raises ValueError.
+    """
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation {activation!r}, expected one of {', '.join(ACTIVATIONS)}")
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise ValueError(f"the temperature is {temperature}, expected a positive number")
 
 
 def activate(logits: ArrayLike, activation: str = "softmax", axis: int = -1, temperature: float = 1.0) -> FloatArray:
@@ -184,12 +218,8 @@ def activate(logits: ArrayLike, activation: str = "softmax", axis: int = -1, tem
     >>> activate([[0.0, 0.0]], "log-softmax").round(4)
     array([[-0.6931, -0.6931]])
     """
-    if not (math.isfinite(temperature) and temperature > 0):
-        raise ValueError(f"the temperature is {temperature}, expected a positive number")
-    values = np.asarray(logits)
-    if values.dtype.kind not in "fiu" or values.dtype.itemsize > 8:
-        raise ValueError(f"elements of type {values.dtype}, expected real numbers of at most 64 bits")
-    values = as_logits(values)
+    check_arguments(activation, temperature)
+    values = real_logits(logits)
     axis = normalize_axis(axis, values.ndim)
     shape = cube_shape(values.shape, axis)
     if shape[1] == 0:
@@ -236,4 +266,4 @@ def sigmoid(logits: ArrayLike, temperature: float = 1.0) -> FloatArray:
     array([0. , 0.5, 1. ])
     """
     values = np.asarray(logits)
-    return activate(values.reshape(values.shape or (1,)), "sigmoid", -1, temperature).reshape(values.shape)
+    return activate(values.reshape(-1, 1), "sigmoid", -1, temperature).reshape(values.shape)

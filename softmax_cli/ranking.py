@@ -4,7 +4,7 @@
 Rows are worked in blocks that fit a core's cache.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,12 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 from softmax_cli.activation import (
     ACTIVATIONS,
     BLOCK_ELEMENTS,
+    check_arguments,
     exact_sum,
     exponentials,
     normalize_axis,
+    real_logits,
     scaled,
 )
-from softmax_cli.batch import FloatArray, LogitBatch, Ranked, as_logits
+from softmax_cli.batch import FloatArray, LogitBatch, Ranked
 
 IndexArray = NDArray[np.int64]
 
@@ -37,9 +39,10 @@ def reference_order(logits: FloatArray, k: int) -> IndexArray:
     return np.argsort(-logits, axis=1, kind="stable")[:, :k]
 
 
-def _repeated_maximum(logits: FloatArray, k: int) -> IndexArray:
+def _repeated_maximum(logits: FloatArray, k: int, out: FloatArray | None = None) -> IndexArray:
     """Take the maximum k times; argmax gives the first of equals, as the order wants it."""
-    work = logits.copy(order="C")
+    work = np.empty(logits.shape, logits.dtype) if out is None else out
+    np.copyto(work, logits)
     order = np.empty((len(work), k), np.int64)
     every = np.arange(len(work))
     for place in range(k):
@@ -81,31 +84,53 @@ def _above_threshold(logits: FloatArray, k: int) -> IndexArray:
     return order
 
 
-def select(logits: FloatArray, k: int) -> IndexArray:
+def select(logits: FloatArray, k: int, out: FloatArray | None = None) -> IndexArray:
     """Return the indices of the top k classes of each row, in the order of `reference_order`.
 
-    logits: (rows, classes) with 1 ≤ k ≤ classes; any strides.
+    logits: (rows, classes) with 1 ≤ k ≤ classes; any strides. out: scratch of the same shape and type.
     """
     if np.isnan(logits.max(initial=-np.inf)):
         return reference_order(logits, k)
     if k <= _FEW:
-        return _repeated_maximum(logits, k)
+        return _repeated_maximum(logits, k, out)
     if logits.dtype == np.float32:
         return _packed_keys(logits, k)
     return _above_threshold(logits, k)
 
 
-def _top_block(logits: FloatArray, k: int, activation: str, temperature: float) -> TopK:
-    indices = select(logits, k)
+class _Scratch:
+    """Memory that the blocks of one call share."""
+
+    def __init__(self, rows: int, classes: int, dtype: np.dtype[Any]):
+        self._narrow = np.empty((rows, classes), dtype)
+        self._wide = np.empty((rows, classes))
+
+    def narrow(self, rows: int) -> FloatArray:
+        """Room for a copy of `rows` rows."""
+        return self._narrow[:rows]
+
+    def wide(self, rows: int) -> NDArray[np.float64]:
+        """Room for `rows` rows in float64."""
+        return self._wide[:rows]
+
+
+def _top_block(logits: FloatArray, k: int, activation: str, temperature: float, scratch: _Scratch) -> TopK:
+    indices = select(logits, k, scratch.narrow(len(logits)))
     chosen: FloatArray = np.take_along_axis(logits, indices, axis=1)
     if activation != "softmax":  # the others are cheap, or need every class anyway
-        probabilities = ACTIVATIONS[activation](logits, temperature, 1)
-        return TopK(indices, chosen, np.take_along_axis(probabilities, indices, axis=1))
+        probabilities = ACTIVATIONS[activation](np.ascontiguousarray(logits), temperature, 1)
+        return TopK(indices, chosen, _descending(np.take_along_axis(probabilities, indices, axis=1)))
     maximum = chosen[:, :1]
-    total = exact_sum(exponentials(*scaled(logits, maximum, temperature)), 1, logits.dtype)
+    shifted = scaled(logits, maximum, temperature, scratch.wide(len(logits)))
+    total = exact_sum(exponentials(*shifted), 1, logits.dtype)
     terms = exponentials(*scaled(chosen, maximum, temperature))
     terms /= total
-    return TopK(indices, chosen, terms.astype(logits.dtype, copy=False))
+    return TopK(indices, chosen, _descending(terms.astype(logits.dtype, copy=False)))
+
+
+def _descending(probabilities: FloatArray) -> FloatArray:
+    """Probabilities of ranked classes, where the last digit's rounding had turned the order of two around."""
+    return np.minimum.accumulate(probabilities, axis=1)
 
 
 def top_rows(logits: FloatArray, k: int, activation: str = "softmax", temperature: float = 1.0) -> TopK:
@@ -114,9 +139,10 @@ def top_rows(logits: FloatArray, k: int, activation: str = "softmax", temperatur
     k = min(k, classes) or classes
     result = TopK(np.empty((rows, k), np.int64), np.empty((rows, k), logits.dtype), np.empty((rows, k), logits.dtype))
     step = max(1, BLOCK_ELEMENTS // max(1, classes))
+    scratch = _Scratch(min(step, rows), classes, logits.dtype)
     with np.errstate(all="ignore"):
         for first in range(0, rows, step):
-            block = _top_block(logits[first : first + step], k, activation, temperature)
+            block = _top_block(logits[first : first + step], k, activation, temperature, scratch)
             for whole, part in zip(result, block, strict=True):
                 whole[first : first + step] = part
     return result
@@ -134,7 +160,8 @@ def top_k(
 
     logits: real numbers, at least one dimension. The three results have the class axis last, of length k.
     Ranked by logit, never by rounded probability; equal logits by class index. Probabilities are over all
-    classes. Raises IndexError for an axis that isn't there, ValueError for one of length 0.
+    classes. Raises IndexError for an axis that isn't there, ValueError for one of length 0, a negative k, and
+    whatever `softmax` refuses.
 
     >>> best = top_k([3.2, 1.3, 0.2, 0.8], k=2)
     >>> best.indices
@@ -142,7 +169,10 @@ def top_k(
     >>> best.probabilities.round(6)
     array([0.77515 , 0.115938])
     """
-    values = as_logits(np.asarray(logits))
+    check_arguments(activation, temperature)
+    if k < 0:
+        raise ValueError(f"k is {k}, expected 0 for all classes, or more")
+    values = real_logits(logits)
     moved = np.moveaxis(values, normalize_axis(axis, values.ndim), -1)
     if moved.shape[-1] == 0:
         raise ValueError(f"axis {axis} has length 0: there are no classes")
