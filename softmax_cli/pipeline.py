@@ -86,21 +86,19 @@ def overlap(items: Iterable[T], work: Callable[[T], R], jobs: int) -> Iterator[R
             stop.set()
 
 
-def check_finite(batch: LogitBatch, names: Sequence[str] | None, on_fault: FaultHandler) -> LogitBatch:
+def split_finite(batch: LogitBatch, names: Sequence[str] | None) -> tuple[LogitBatch, list[InputError]]:
     """Find rows that have no softmax: with NaN, with +inf, or with nothing but -inf.
 
-    Each goes to `on_fault`; the batch without them is returned.
+    Returns the batch without them, and an error for each.
     """
     logits = batch.logits
     if not len(batch) or not logits.shape[1]:
-        return batch
+        return batch, []
     top = logits.max(axis=1)
     bad = ~np.isfinite(top)
     if not bad.any():  # a NaN anywhere makes the maximum NaN
-        return batch
-    for place in np.nonzero(bad)[0]:
-        on_fault(_explain(batch, int(place), names))
-    return batch.select(~bad)
+        return batch, []
+    return batch.select(~bad), [_explain(batch, int(place), names) for place in np.nonzero(bad)[0]]
 
 
 def _explain(batch: LogitBatch, place: int, names: Sequence[str] | None) -> InputError:
@@ -138,12 +136,15 @@ def rank_source(source: Source, options: RankOptions) -> Iterator[Ranked]:
         empty = True
         for batch in source:
             empty = False
-            yield check_finite(batch, names, options.on_fault) if options.nan == "error" else batch
+            yield batch
         if empty:
             yield LogitBatch(source.name, np.empty((0, source.classes or 0)), np.empty(0, np.int64))
 
-    def rank(batch: LogitBatch) -> Ranked:
-        return rank_batch(
+    def rank(batch: LogitBatch) -> tuple[Ranked, list[InputError]]:
+        faults: list[InputError] = []
+        if options.nan == "error":
+            batch, faults = split_finite(batch, names)
+        ranked = rank_batch(
             batch,
             names,
             top=options.top,
@@ -151,8 +152,12 @@ def rank_source(source: Source, options: RankOptions) -> Iterator[Ranked]:
             temperature=options.temperature,
             min_probability=options.min_probability,
         )
+        return ranked, faults
 
-    return overlap(batches(), rank, options.jobs)
+    for ranked, faults in overlap(batches(), rank, options.jobs):
+        for fault in faults:
+            options.on_fault(fault)
+        yield ranked
 
 
 def run(source: Source, options: RankOptions, sink: Sink, progress: Callable[[int], None] | None = None) -> int:

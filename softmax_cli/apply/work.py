@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from softmax_cli.activation import activate
 from softmax_cli.batch import FloatArray, as_logits
-from softmax_cli.errors import fail_on_fault
 from softmax_cli.geometry import Geometry, cube_batch
-from softmax_cli.pipeline import check_finite
+from softmax_cli.pipeline import split_finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,9 @@ class Work:
         """
         values = as_logits(cube)
         if self.nan == "error" and values.size and not np.isfinite(values.max(axis=1)).all():
-            check_finite(cube_batch(name, geometry, values, outer, inner), None, fail_on_fault)
+            _, faults = split_finite(cube_batch(name, geometry, values, outer, inner), None)
+            if faults:
+                raise faults[0]
         return activate(values, self.activation, 1, self.temperature)
 
     def on_array(self, name: str, array: NDArray[Any], geometry: Geometry) -> FloatArray:
