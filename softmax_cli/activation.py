@@ -96,14 +96,16 @@ def exact_sum(terms: Float64Array, axis: int, dtype: np.dtype[Any]) -> Float64Ar
     it is all there is: it is added pairwise. numpy does so only along contiguous memory, and adds one after another
     else, so terms that lie otherwise are copied: the sum of a row mustn't depend on how it lies, or on its neighbours.
     """
-    if terms.strides[axis] != terms.itemsize:
-        rows = np.ascontiguousarray(np.moveaxis(terms, axis, -1))
-        return np.moveaxis(exact_sum(rows, -1, dtype), -1, axis)
+    rows = np.ascontiguousarray(np.moveaxis(terms, axis, -1))
+    return np.moveaxis(_row_sum(rows, dtype), -1, axis)
+
+
+def _row_sum(terms: Float64Array, dtype: np.dtype[Any]) -> Float64Array:
     if dtype == np.float32:
-        return np.asarray(terms.sum(axis=axis, keepdims=True))
+        return np.asarray(terms.sum(axis=-1, keepdims=True))
     high = (terms + _GRID) - _GRID
-    rest = (terms - high).sum(axis=axis, keepdims=True)
-    return np.asarray(high.sum(axis=axis, keepdims=True) + rest)
+    rest = (terms - high).sum(axis=-1, keepdims=True)
+    return np.asarray(high.sum(axis=-1, keepdims=True) + rest)
 
 
 def softmax_block(logits: FloatArray, temperature: float, axis: int) -> FloatArray:

@@ -19,6 +19,15 @@ def _escape(match: re.Match[str]) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def valid(name: str) -> str:
+    r"""Turn a file name into valid Unicode: bytes that aren't UTF-8 become escapes.
+
+    >>> valid("caf\udce9.npy")
+    'caf\\xe9.npy'
+    """
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def visible(text: str, limit: int | None = None) -> str:
     r"""Show control, escape and bidi characters as escapes, so that text can't act on a terminal.
 

@@ -31,7 +31,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-# Below a decompressor that failed the file is closed only when its garbage is collected (see test_readers.py).
+# Below a decompressor that failed the file is closed only when its garbage is collected: see readers.
 LOGITS = np.linspace(-4, 4, 24, dtype=np.float32).reshape(6, 4)
 IDS = [f"row {number}" for number in range(6)]
 

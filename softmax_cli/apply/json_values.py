@@ -16,7 +16,7 @@ from softmax_cli.pipeline import overlap
 from softmax_cli.sinks.target import Target
 from softmax_cli.sources.base import ReadOptions
 from softmax_cli.sources.json_document import find_logits
-from softmax_cli.sources.jsonl import parse_record, record_lines, sniff_record
+from softmax_cli.sources.jsonl import RecordShape, parse_record, record_lines, sniff_record
 from softmax_cli.sources.stream import Input
 
 
@@ -47,9 +47,35 @@ def apply_json(source: Input, options: ReadOptions, work: Work, target: Target) 
     return document.notes
 
 
+def _lines(record: RecordShape, values: list[Any], result: Any) -> bytes:
+    """The lines with the results in place of the logits."""
+    for place, probabilities in enumerate(_plain(result)):
+        if record.field is None:
+            values[place] = probabilities
+        else:
+            values[place][record.field] = probabilities
+    lines = [json.dumps(value, ensure_ascii=False) for value in values]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _apply_by_columns(
+    source: Input, record: RecordShape, options: ReadOptions, work: Work, target: Target
+) -> tuple[str, ...]:
+    """Take the lines for classes: needs all of them."""
+    with contextlib.closing(source.open()) as stream:
+        numbered = [line for lines in record_lines(stream, source, options) for line in lines]
+    items = [parse_record(text, record, Location(source.name, line=number)) for number, text in numbered]
+    logits = np.array([item.logits for item in items])
+    result = work.on_array(source.name, logits, Geometry.of(logits.shape, options.axis, source.at))
+    target.write(_lines(record, [item.value for item in items], result))
+    return ()
+
+
 def apply_json_lines(source: Input, options: ReadOptions, work: Work, target: Target) -> tuple[str, ...]:
     """Write the same lines."""
     record = sniff_record(source, options)
+    if options.axis not in (1, -1):
+        return _apply_by_columns(source, record, options, work, target)
 
     def parsed() -> Iterator[tuple[int, list[Any], Any]]:
         row = 0
@@ -62,14 +88,7 @@ def apply_json_lines(source: Input, options: ReadOptions, work: Work, target: Ta
 
     def apply(item: tuple[int, list[Any], Any]) -> bytes:
         row, values, logits = item
-        result = _plain(work.on_rows(source.name, logits, row))
-        for place, probabilities in enumerate(result):
-            if record.field is None:
-                values[place] = probabilities
-            else:
-                values[place][record.field] = probabilities
-        lines = [json.dumps(value, ensure_ascii=False) for value in values]
-        return ("\n".join(lines) + "\n").encode("utf-8", "surrogatepass")
+        return _lines(record, values, work.on_rows(source.name, logits, row))
 
     for text in overlap(parsed(), apply, work.jobs):
         target.write(text)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from softmax_cli.cli.console import Talk
-from softmax_cli.cli.options import Console, ErrorStyle
+from softmax_cli.cli.options import ColorChoice, Console, ErrorStyle
 from softmax_cli.errors import ExitCode, SoftmaxError, UsageError
-from softmax_cli.sinks.target import ReaderGoneError
+from softmax_cli.sinks.target import STDOUT, ReaderGoneError, unwritable
 
 
 class TerminatedError(BaseException):
@@ -27,24 +29,25 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
-    """Turn SIGTERM into an exception while the command runs."""
-    try:
-        before = signal.signal(signal.SIGTERM, _terminate)
-    except ValueError:  # not the main thread: somebody else's signals
+    """Turn SIGTERM, and the end of the terminal, into an exception while the command runs."""
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():  # somebody else's signals
         yield
         return
+    before = {number: signal.signal(number, _terminate) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _console_options(arguments: Sequence[str]) -> Console:
     """What the raw arguments say on errors, for those that come before or while they're parsed."""
-    joined = "--errors=json" in arguments
-    pairs = itertools.pairwise(arguments)
-    is_json = joined or ("--errors", "json") in pairs
-    return Console(errors=ErrorStyle.JSON if is_json else ErrorStyle.TEXT)
+    given = {*arguments, *("=".join(pair) for pair in itertools.pairwise(arguments))}
+    color = next((choice for choice in ColorChoice if f"--color={choice}" in given), ColorChoice.AUTO)
+    style = next((style for style in ErrorStyle if f"--errors={style}" in given), ErrorStyle.TEXT)
+    return Console(color=color, errors=style)
 
 
 def guarded(run: Callable[[], int], arguments: Sequence[str]) -> int:
@@ -56,8 +59,17 @@ def guarded(run: Callable[[], int], arguments: Sequence[str]) -> int:
             code = run()
             if sys.stdout is not None:
                 _flush_stdout()
-            return code
+        if code == ExitCode.INTERRUPTED:  # typer has taken the exception
+            talk.error(_stopped("interrupted"))
+        return code
     except ReaderGoneError:
+        _give_up_stdout()
+        return ExitCode.OK
+    except SystemExit as ended:
+        # typer ends so where nobody reads its help; stdout is a wrapper of its own then.
+        if type(sys.stdout).__name__ != "PacifyFlushWrapper":
+            raise
+        del ended
         _give_up_stdout()
         return ExitCode.OK
     except SoftmaxError as error:
@@ -77,6 +89,10 @@ def guarded(run: Callable[[], int], arguments: Sequence[str]) -> int:
         talk.error(SoftmaxError("internal", "out of memory", hint="a smaller --jobs needs less"))
         return ExitCode.FAILED
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF):  # typer's help
+            talk.error(unwritable(STDOUT, error))
+            _give_up_stdout()
+            return ExitCode.FAILED
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # typer's own usage errors
             talk.error(UsageError(str(error.format_message()), hint="softmax --help, softmax rank --help"))
             return ExitCode.USAGE

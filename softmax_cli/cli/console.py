@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from softmax_cli.cli.options import ColorChoice, Console, ErrorStyle
 from softmax_cli.errors import SoftmaxError
 from softmax_cli.sinks.base import Screen
-from softmax_cli.text import visible
+from softmax_cli.text import valid, visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -70,10 +70,12 @@ class Talk:
         self._color = wants_color(options.color, _is_terminal(sys.stderr))
 
     def _line(self, text: str) -> None:
-        # Whoever closed stderr doesn't want to hear from us.
-        with contextlib.suppress(OSError, ValueError, AttributeError):
+        try:
             sys.stderr.write(text + "\n")
             sys.stderr.flush()
+        except (OSError, ValueError, AttributeError):
+            # Whoever closed or filled stderr doesn't hear from us, and the interpreter mustn't try again.
+            sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123 - for the rest of the process
 
     def note(self, text: str) -> None:
         """Say which decision was made for the user, unless told to be quiet."""
@@ -83,7 +85,7 @@ class Talk:
     def error(self, error: SoftmaxError) -> None:
         """Write an error, with its hint below it, or as a JSON object."""
         if self._options.errors is ErrorStyle.JSON:
-            record = {key: _clean(value) for key, value in error.as_record().items()}
+            record = {key: valid(item) if isinstance(item, str) else item for key, item in error.as_record().items()}
             self._line(json.dumps(record, ensure_ascii=False))
             return
         text = f"softmax: {visible(error.describe())}"
@@ -105,12 +107,6 @@ class Talk:
             yield bar.advance
         finally:
             bar.close()
-
-
-def _clean(value: object) -> object:
-    if isinstance(value, str):
-        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return value
 
 
 class _Bar:

@@ -99,7 +99,15 @@ class OnnxModel:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         with runtime_errors("bad-model", self.at, "ONNX Runtime can't load it"):
-            return onnxruntime.InferenceSession(self.path, options, providers=["CPUExecutionProvider"])
+            return onnxruntime.InferenceSession(self._loadable(), options, providers=["CPUExecutionProvider"])
+
+    def _loadable(self) -> str | bytes:
+        """The path, or the bytes where ONNX Runtime couldn't take it: it wants UTF-8."""
+        try:
+            self.path.encode()
+        except UnicodeEncodeError:
+            return Path(self.path).read_bytes()
+        return self.path
 
     def metadata(self) -> dict[str, Any]:
         """What the model says of itself."""

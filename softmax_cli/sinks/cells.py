@@ -50,6 +50,8 @@ def percent(probability: float) -> str:
     """
     if math.isnan(probability):
         return "nan"
+    if not 0 <= probability <= 1:
+        return ""
     if 0 < probability < 0.0005:
         return "<0.1%"
     if 0.9995 <= probability < 1:
@@ -57,8 +59,8 @@ def percent(probability: float) -> str:
     return f"{100 * probability:.1f}%"
 
 
-def number(value: float, digits: int = 6) -> str:
-    """A number for people: fixed digits in the middle range, powers of ten beyond.
+def number(value: float, digits: int = 6, width: int = 0) -> str:
+    """A number for people: fixed digits in the middle range, powers of ten beyond, or where it wouldn't fit `width`.
 
     >>> number(0.77515), number(1.5e-300), number(0.0)
     ('0.775150', '1.50e-300', '0')
@@ -68,7 +70,8 @@ def number(value: float, digits: int = 6) -> str:
     if not math.isfinite(value):
         return str(float(value))
     size = abs(value)
-    return f"{value:.{digits}f}" if 10.0 ** (2 - digits) <= size < 1e7 else f"{value:.2e}"
+    text = f"{value:.{digits}f}" if 10.0 ** (2 - digits) <= size < 1e7 else f"{value:.2e}"
+    return text if not width or len(text) <= width else f"{value:.2e}"
 
 
 def shown(text: str) -> str:

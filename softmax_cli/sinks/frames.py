@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from softmax_cli.batch import Ranked
 from softmax_cli.errors import InputError, Location
 from softmax_cli.sinks.base import SinkOptions
+from softmax_cli.text import valid
 
 if TYPE_CHECKING:
     import polars as pl
@@ -98,7 +99,7 @@ def _where(mask: NDArray[np.bool_], values: pl.Series) -> pl.Series:
 def _source(ranked: Ranked, count: int) -> pl.Series:
     import polars as pl
 
-    return pl.repeat(_clean(ranked.source), count, dtype=pl.String, eager=True)
+    return pl.repeat(valid(ranked.source), count, dtype=pl.String, eager=True)
 
 
 def _ids(ranked: Ranked) -> pl.Series:
@@ -116,8 +117,3 @@ def labels_of(ranked: Ranked, indices: NDArray[np.int64]) -> pl.Series:
     if ranked.names is None:
         return pl.Series(indices).cast(pl.String)
     return pl.Series(ranked.names, dtype=pl.String).gather(indices)
-
-
-def _clean(name: str) -> str:
-    """A file name as UTF-8: bytes that aren't become visible escapes."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

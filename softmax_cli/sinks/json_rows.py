@@ -11,6 +11,7 @@ from softmax_cli.batch import Ranked
 from softmax_cli.sinks.base import SinkOptions
 from softmax_cli.sinks.frames import labels_of
 from softmax_cli.sinks.target import Target
+from softmax_cli.text import valid
 
 
 def json_lines(ranked: Ranked) -> bytes:
@@ -35,9 +36,8 @@ def json_lines(ranked: Ranked) -> bytes:
         .group_by("group", maintain_order=True)
         .agg("predictions")
     )
-    source = ranked.source.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     columns: dict[str, Any] = {
-        "source": pl.repeat(source, len(ranked), dtype=pl.String, eager=True),
+        "source": pl.repeat(valid(ranked.source), len(ranked), dtype=pl.String, eager=True),
         "row": ranked.rows,
     }
     if len(ranked.shape) > 1:

@@ -15,6 +15,7 @@ from softmax_cli.batch import Ranked
 from softmax_cli.errors import InputError, Location
 from softmax_cli.sinks.base import SinkOptions
 from softmax_cli.sinks.target import Target, writing
+from softmax_cli.text import valid
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same bytes for the same results, whenever they were written
 
@@ -33,30 +34,44 @@ class NpzSink:
         self._counts: dict[str, int] = {}
         self._texts: dict[str, list[str]] = {"source": [], "id": []}
         self._names: tuple[str, ...] | None = None
+        self._has_ids = False
 
     def write(self, ranked: Ranked) -> None:
         """Spool a batch."""
         kept = ranked.kept()
-        self._append("row", ranked.rows, ranked.source)
-        self._append("index", np.where(kept, ranked.indices, -1), ranked.source)
-        self._append("logit", np.where(kept, ranked.logits, np.nan).astype(ranked.logits.dtype), ranked.source)
-        probabilities = np.where(kept, ranked.probabilities, np.nan).astype(ranked.probabilities.dtype)
-        self._append("probability", probabilities, ranked.source)
-        self._texts["source"] += [
-            ranked.source.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        ] * len(ranked)
-        self._texts["id"] += list(ranked.ids or ())
-        if ranked.names is not None:
-            self._names = tuple(ranked.names)
+        arrays: dict[str, NDArray[Any]] = {
+            "row": ranked.rows,
+            "index": np.where(kept, ranked.indices, -1),
+            "logit": np.where(kept, ranked.logits, np.nan).astype(ranked.logits.dtype),
+            "probability": np.where(kept, ranked.probabilities, np.nan).astype(ranked.probabilities.dtype),
+        }
+        self._check(ranked, arrays)
+        for name, values in arrays.items():
+            self._append(name, values)
+        self._texts["source"] += [valid(ranked.source)] * len(ranked)
+        self._texts["id"] += [""] * len(ranked) if ranked.ids is None else list(ranked.ids)
+        self._has_ids |= ranked.ids is not None
 
-    def _append(self, name: str, values: NDArray[Any], source: str) -> None:
-        dtype, tail = self._kinds.setdefault(name, (values.dtype, values.shape[1:]))
-        if values.shape[1:] != tail:
-            message = f"{values.shape[1]} classes a row, but those before have {tail[0]}"
-            raise InputError("class-count", message, at=Location(source), hint="use another format, or a smaller -k")
-        if np.promote_types(dtype, values.dtype) != dtype:
-            message = f"{values.dtype} logits, but those before are {dtype}"
-            raise InputError("class-count", message, at=Location(source), hint="use another format or --output-dir")
+    def _check(self, ranked: Ranked, arrays: dict[str, NDArray[Any]]) -> None:
+        """Refuse a batch that doesn't fit those before, before anything of it is kept."""
+        at = Location(ranked.source)
+        hint = "use another format, or --output-dir"
+        names = None if ranked.names is None else tuple(ranked.names)
+        if not self._kinds:
+            self._names = names
+        if names != self._names:
+            raise InputError("class-count", "other class names than those of the inputs before", at=at, hint=hint)
+        for name, values in arrays.items():
+            dtype, tail = self._kinds.setdefault(name, (values.dtype, values.shape[1:]))
+            if values.shape[1:] != tail:
+                message = f"{values.shape[1]} classes a row, but those before have {tail[0]}"
+                raise InputError("class-count", message, at=at, hint=hint)
+            if np.promote_types(dtype, values.dtype) != dtype:
+                message = f"{values.dtype} logits, but those before are {dtype}"
+                raise InputError("class-count", message, at=at, hint=hint)
+
+    def _append(self, name: str, values: NDArray[Any]) -> None:
+        dtype, _ = self._kinds[name]
         if name not in self._spools:
             self._spools[name] = self._stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed by the stack
         with writing(self._target.name):
@@ -72,7 +87,7 @@ class NpzSink:
                     dtype, tail = self._kinds[name]
                     self._member(archive, name, dtype, (self._counts[name], *tail), spool)
                 for name, texts in self._texts.items():
-                    if texts or name == "source":
+                    if name == "source" or self._has_ids:
                         self._text_member(archive, name, texts)
                 if self._names is not None:
                     self._text_member(archive, "labels", list(self._names))

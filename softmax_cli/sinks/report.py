@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from softmax_cli.errors import UsageError
 from softmax_cli.sinks.target import Target
-from softmax_cli.text import visible
+from softmax_cli.text import valid, visible
 
 _MOST_ROWS = 20
 
@@ -27,8 +27,7 @@ def check_report_format(name: str) -> None:
 def write_report(report: Mapping[str, Any], format_name: str, target: Target) -> None:
     """Write a report as `table` or `json`."""
     if format_name == "json":
-        text = json.dumps(report, ensure_ascii=False, indent=2, default=str, allow_nan=False)
-        target.write(text.encode("utf-8", "backslashreplace") + b"\n")
+        target.write(json.dumps(_valid(report), ensure_ascii=False, indent=2, allow_nan=False).encode() + b"\n")
         return
     width = max(map(len, report), default=0)
     lines: list[str] = []
@@ -38,6 +37,15 @@ def write_report(report: Mapping[str, Any], format_name: str, target: Target) ->
         parts = _lines(value)
         lines += [f"{(key if place == 0 else '').ljust(width)}  {part}" for place, part in enumerate(parts)]
     target.write(("\n".join(lines) + "\n").encode("utf-8", "backslashreplace"))
+
+
+def _valid(value: Any) -> Any:
+    """The same with valid Unicode in every text."""
+    if isinstance(value, str):
+        return valid(value)
+    if isinstance(value, Mapping):
+        return {valid(str(key)): _valid(item) for key, item in value.items()}
+    return [_valid(item) for item in value] if isinstance(value, Sequence) else value
 
 
 def _lines(value: Any) -> list[str]:

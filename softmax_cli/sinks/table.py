@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, astuple, dataclass
 from functools import lru_cache
 
@@ -85,6 +85,10 @@ def _shrink(width: int, wanted: Widths) -> Widths:
     return Widths(**values)
 
 
+Cell = tuple[str, str]  # a text, and the name of its style
+Line = list[Cell]
+
+
 class TableSink:
     """Writes a table of fixed columns, decided with the first rows, batch by batch."""
 
@@ -92,11 +96,10 @@ class TableSink:
         self._target = target
         self._options = options
         self._screen = screen or Screen()
-        self._widths: Widths | None = None
+        self._widths = Widths(0, 0, 0, 0, 0, 0, 0, 0)
         self._source: str | None = None
         self._lines = 0
         self._left_out = 0
-        self._paint = _painted if self._screen.color else _plain
 
     def write(self, ranked: Ranked) -> None:
         """Write the rows of a batch that still fit."""
@@ -104,7 +107,7 @@ class TableSink:
             return
         if self._source != ranked.source:
             self._widths = plan_widths(ranked, self._screen)
-        parts: list[str] = []
+        parts: list[Line] = []
         for place in range(len(ranked)):
             if self._screen.max_lines and self._lines >= self._screen.max_lines:
                 self._left_out += len(ranked) - place
@@ -115,96 +118,88 @@ class TableSink:
         if parts:
             self._emit(parts)
 
-    def _emit(self, lines: Sequence[str]) -> None:
-        text = "\n".join(line.rstrip() for line in lines) + "\n"
+    def _emit(self, lines: Sequence[Line]) -> None:
+        paint = _painted if self._screen.color else _plain
+        text = "".join(_rendered(line, self._screen.width, paint) + "\n" for line in lines)
         self._target.write(text.encode("ascii" if self._screen.ascii_only else "utf-8", "backslashreplace"))
         self._target.flush()
 
-    def _row_lines(self, ranked: Ranked, place: int) -> list[str]:
-        assert self._widths is not None
-        lines: list[str] = []
+    def _row_lines(self, ranked: Ranked, place: int) -> list[Line]:
+        lines: list[Line] = []
         if self._source != ranked.source:
             lines += self._heading(ranked)
         elif ranked.k > 1 and self._options.layout == "long":
-            lines.append("")
+            lines.append([])
         count = ranked.k if ranked.counts is None else int(ranked.counts[place])
         lead = self._lead(ranked, place)
         if not count:
-            return [*lines, lead + _GAP + self._paint("no class reaches the least probability", "dim")]
+            return [*lines, [*lead, ("no class reaches the least probability", "dim")]]
         if self._options.layout == "wide":
-            return [*lines, lead + _GAP + _GAP.join(self._short(ranked, place, rank) for rank in range(count))]
-        blank = " " * cell_len(self._lead(ranked, place, painted=False))
+            return [*lines, [*lead, *(self._short(ranked, place, rank) for rank in range(count))]]
+        blank: Line = [(" " * cell_len(text), "") for text, _ in lead]
         for rank in range(count):
-            lines.append((lead if rank == 0 else blank) + _GAP + self._prediction(ranked, place, rank))
+            lines.append([*(lead if rank == 0 else blank), *self._prediction(ranked, place, rank)])
         return lines
 
-    def _heading(self, ranked: Ranked) -> list[str]:
-        widths = self._widths
-        assert widths is not None
-        lines = [] if self._source is None else [""]
+    def _heading(self, ranked: Ranked) -> list[Line]:
+        lines: list[Line] = [] if self._source is None else [[]]
         if self._options.several:
-            lines.append(self._paint(visible(ranked.source), "bold"))
+            lines.append([(visible(ranked.source), "bold")])
         if self._options.layout == "long":
-            lines.append(self._titles(widths))
+            lines.append([(text, "dim") for text in self._titles(self._widths)])
         self._source = ranked.source
         return lines
 
-    def _titles(self, widths: Widths) -> str:
-        cells = ["row".rjust(widths.row)]
-        if widths.id:
-            cells.append(fit("id", widths.id))
-        cells += ["#".rjust(widths.rank), fit("label", widths.label)]
-        if widths.bar:
-            cells.append(" " * widths.bar)
-        if widths.percent:
-            cells.append("%".rjust(widths.percent))
-        if widths.probability:
-            title = "log-prob." if self._screen.activation == "log-softmax" else "probability"
-            cells.append(title[: widths.probability].rjust(widths.probability))
-        if widths.logit:
-            cells.append("logit".rjust(widths.logit))
-        return self._paint(_GAP.join(cells), "dim")
+    def _titles(self, widths: Widths) -> list[str]:
+        title = "log-prob." if self._screen.activation == "log-softmax" else "probability"
+        cells = [
+            ("row".rjust(widths.row), widths.row),
+            (fit("id", widths.id), widths.id),
+            ("#".rjust(widths.rank), widths.rank),
+            (fit("label", widths.label), widths.label),
+            (" " * widths.bar, widths.bar),
+            ("%".rjust(widths.percent), widths.percent),
+            (title.rjust(widths.probability), widths.probability),
+            ("logit".rjust(widths.logit), widths.logit),
+        ]
+        return [text for text, width in cells if width]
 
-    def _lead(self, ranked: Ranked, place: int, painted: bool = True) -> str:
-        assert self._widths is not None
-        text = str(int(ranked.rows[place])).rjust(self._widths.row)
+    def _lead(self, ranked: Ranked, place: int) -> Line:
+        cells = [(str(int(ranked.rows[place])).rjust(self._widths.row), "bold")]
         if self._widths.id:
             row_id = shown(ranked.ids[place]) if ranked.ids is not None else ""
-            text += _GAP + (fit if self._screen.width else pad)(row_id, self._widths.id)
-        return self._paint(text, "bold") if painted else text
+            cells.append((self._sized(row_id, self._widths.id), "bold"))
+        return cells
 
-    def _prediction(self, ranked: Ranked, place: int, rank: int) -> str:
+    def _sized(self, text: str, width: int) -> str:
+        """Text in its column: cut on a terminal, whole in a pipe."""
+        return fit(text, width) if self._screen.width else pad(text, width)
+
+    def _prediction(self, ranked: Ranked, place: int, rank: int) -> Line:
         widths = self._widths
-        assert widths is not None
         probability = float(ranked.probabilities[place, rank])
         share = float(np.exp(probability)) if self._screen.activation == "log-softmax" else probability
-        label = shown(ranked.label(int(ranked.indices[place, rank])))
-        label = fit(label, widths.label) if self._screen.width else pad(label, widths.label)
+        first = rank == 0
+        label = self._sized(shown(ranked.label(int(ranked.indices[place, rank]))), widths.label)
+        logit = number(float(ranked.logits[place, rank]), 4, widths.logit)
         cells = [
-            self._paint(str(rank + 1).rjust(widths.rank), "dim"),
-            self._paint(label, "bold" if rank == 0 else ""),
+            (str(rank + 1).rjust(widths.rank), "dim", widths.rank),
+            (label, "bold" if first else "", widths.label),
+            (bar(share, widths.bar, self._screen.ascii_only), "cyan" if first else "blue", widths.bar),
+            (percent(share).rjust(widths.percent), "bold" if first else "", widths.percent),
+            (number(probability, 6, widths.probability).rjust(widths.probability), "", widths.probability),
+            (logit.rjust(widths.logit), "dim", widths.logit),
         ]
-        if widths.bar:
-            drawn = bar(share, widths.bar, self._screen.ascii_only)
-            cells.append(self._paint(drawn, "cyan" if rank == 0 else "blue"))
-        if widths.percent:
-            cells.append(self._paint(percent(share).rjust(widths.percent), "bold" if rank == 0 else ""))
-        if widths.probability:
-            cells.append(number(probability).rjust(widths.probability))
-        if widths.logit:
-            cells.append(self._paint(number(float(ranked.logits[place, rank]), 4).rjust(widths.logit), "dim"))
-        return _GAP.join(cells)
+        return [(text, style) for text, style, width in cells if width]
 
-    def _short(self, ranked: Ranked, place: int, rank: int) -> str:
-        assert self._widths is not None
+    def _short(self, ranked: Ranked, place: int, rank: int) -> Cell:
         probability = float(ranked.probabilities[place, rank])
         width = self._widths.label
         if self._screen.width:
             width = min(width, max(6, (self._screen.width - 12) // ranked.k - 9))
-        label = shown(ranked.label(int(ranked.indices[place, rank])))
-        label = fit(label, width) if self._screen.width else pad(label, width)
+        label = self._sized(shown(ranked.label(int(ranked.indices[place, rank]))), width)
         value = percent(probability) if self._screen.activation != "log-softmax" else number(probability, 4)
-        return f"{self._paint(label, 'bold' if rank == 0 else '')} {value.rjust(6)}"
+        return f"{label} {value.rjust(6)}", "bold" if rank == 0 else ""
 
     def close(self) -> None:
         """Say how much was left out, and how to see it."""
@@ -212,10 +207,27 @@ class TableSink:
             rows = f"{self._left_out:,} more row{'s' if self._left_out > 1 else ''} not shown"
             note = f"{'...' if self._screen.ascii_only else '…'} {rows}: pipe into less, or write all with -o FILE"
             lines = textwrap.wrap(note, self._screen.width or len(note))
-            self._emit(["", *(self._paint(line, "dim") for line in lines)])
+            self._emit([[], *([(line, "dim")] for line in lines)])
 
     def abort(self) -> None:
         """Nothing is held."""
+
+
+def _rendered(line: Line, width: int, paint: Callable[[str, str], str]) -> str:
+    """A line's cells side by side; whatever stands in them, it isn't longer than a terminal is wide."""
+    parts: list[str] = []
+    used = 0
+    for place, (text, style) in enumerate(line):
+        gap = _GAP if place else ""
+        if place == len(line) - 1:
+            text = text.rstrip()
+        room = width - used - len(gap)
+        if width and cell_len(text) > room:
+            parts.append(gap + paint(fit(text, room), style) if room > 0 else "")
+            break
+        parts.append(gap + paint(text, style))
+        used += len(gap) + cell_len(text)
+    return "".join(parts).rstrip()
 
 
 @lru_cache(maxsize=16)

@@ -126,7 +126,7 @@ def open_target(name: str) -> Iterator[Target]:
 @contextlib.contextmanager
 def _replacing(path: Path, name: str, mode: int | None) -> Iterator[Target]:
     with writing(name):
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".part", dir=path.parent)
+        handle, temporary = tempfile.mkstemp(prefix=".softmax-", suffix=".part", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
             yield Target(cast(BinaryIO, stream), name)

@@ -199,6 +199,8 @@ class FrameSource:
                 break
             found += len(frame)
             yield from frame.iter_slices(rows)
+        if not found:
+            yield scan.head(0).collect()
         if found != self.total_rows:  # a damaged part can end the scan without an error
             message = f"not a whole {self._what} file ({found:,} of {self.total_rows:,} rows could be read)"
             raise InputError("bad-columnar", message, at=self.at)

@@ -5,6 +5,7 @@ of a float64. Rows of many classes draw from a pool of few distinct logits, so t
 exponential for each of them, however long the row is, and every element of the row can be checked.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -12,14 +13,17 @@ import mpmath
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from softmax_cli.batch import FloatArray
+
 MP = mpmath.MPContext()
 MP.dps = 60
 
 BAR = 8.0  # units: the relative error that a normal number may have
 UNIT = {np.dtype(np.float32): 2.0**-24, np.dtype(np.float64): 2.0**-53}
-
 FLOATS = ("float16", "float32", "float64")
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+RESULT = {"float16": np.float32, "float32": np.float32} | dict.fromkeys(("float64", *INTEGERS), np.float64)
+ALONG_AXIS = ("softmax", "log-softmax")
 SIZES = (1, 2, 10, 1_000, 100_000, 1_000_000)
 POOL = 500  # distinct logits in a row, at the most
 EVERY_AXIS = [((2, 3, 4, 5)[-ndim:], axis) for ndim in (1, 2, 3, 4) for axis in range(ndim)]
@@ -112,6 +116,15 @@ def worst_units(actual: NDArray[Any], exact: Exact) -> float:
     if (error[~normal] > 2 * float(info.smallest_subnormal)).any():
         return np.inf
     return float((error[normal] / np.abs(high[normal])).max(initial=0.0)) / UNIT[actual.dtype]
+
+
+def order_by_definition(logits: FloatArray, k: int) -> list[list[int]]:
+    """Logit descending, class index ascending, NaN behind all numbers."""
+
+    def ordered(row: list[float]) -> list[int]:
+        return sorted(range(len(row)), key=lambda index: (1, 0.0) if math.isnan(row[index]) else (0, -row[index]))
+
+    return [ordered(row)[:k] for row in logits.tolist()]
 
 
 def _drawn(pool: NDArray[np.float64], size: int) -> Row:

@@ -8,7 +8,7 @@ import softmax_cli.ranking as ranking_module
 from softmax_cli.activation import ACTIVATIONS, activate, log_softmax, sigmoid, softmax
 from softmax_cli.batch import LogitBatch
 from softmax_cli.ranking import rank_batch, top_k, top_rows
-from tests.oracle import BAR, Row, build_row, expected_array, expected_row, same_bits, worst_units
+from tests.numerics.oracle import BAR, Row, build_row, expected_array, expected_row, same_bits, worst_units
 
 
 @pytest.mark.parametrize("kind", ["18.8125 below", "35.5 below", "21.5 below"])

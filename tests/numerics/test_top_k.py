@@ -1,30 +1,21 @@
-"""The top classes of every row: their order to the bit, their probabilities, and the records around them."""
+"""The top classes of every row: along any axis, of any type, with their probabilities."""
 
-import dataclasses
-import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 import softmax_cli.ranking as ranking_module
-from softmax_cli.activation import ACTIVATIONS, activate, softmax
-from softmax_cli.batch import FloatArray, LogitBatch, Ranked, as_logits
+from softmax_cli.activation import ACTIVATIONS, activate
+from softmax_cli.batch import FloatArray, as_logits
 from softmax_cli.ranking import (
-    _above_threshold,
-    _packed_keys,
-    _repeated_maximum,
-    rank_batch,
-    reference_order,
-    select,
     top_k,
     top_rows,
 )
-from tests.oracle import (
+from tests.numerics.generated import blocks, quick
+from tests.numerics.oracle import (
     BAR,
     EVERY_AXIS,
     FLOATS,
@@ -38,111 +29,11 @@ from tests.oracle import (
     expected_array,
     integer_row,
     layouts,
+    order_by_definition,
     same_bits,
     sum_of_others,
     worst_units,
 )
-
-TIED = (-np.inf, -1.5, -0.0, 0.0, 1.0, 1.0 + 2.0**-23, np.inf, 2.0**127, -(2.0**127), 2.0**-149, -(2.0**-149))
-
-quick = settings(deadline=None, max_examples=80)
-thorough = settings(deadline=None, max_examples=250)
-
-
-def order_by_definition(logits: FloatArray, k: int) -> list[list[int]]:
-    """Logit descending, class index ascending, NaN behind all numbers."""
-
-    def ordered(row: list[float]) -> list[int]:
-        return sorted(range(len(row)), key=lambda index: (1, 0.0) if math.isnan(row[index]) else (0, -row[index]))
-
-    return [ordered(row)[:k] for row in logits.tolist()]
-
-
-@st.composite
-def blocks(draw: Any, nan: bool = True, min_rows: int = 0) -> FloatArray:
-    """(rows, classes) float32 or float64, full of ties, in any memory layout but a foreign byte order."""
-    dtype = draw(st.sampled_from(["float32", "float64"]))
-    elements = st.one_of(
-        st.sampled_from((*TIED, np.nan, -np.nan) if nan else TIED),
-        st.integers(-3, 3).map(float),
-        st.floats(width=32, allow_nan=nan),
-    )
-    shape = (draw(st.integers(min_rows, 6)), draw(st.integers(1, 30)))
-    values = draw(hnp.arrays(dtype, shape, elements=elements))
-    return layouts(values)[draw(st.sampled_from(LAYOUTS[:4]))]
-
-
-# The order
-
-
-@thorough
-@given(logits=blocks(), data=st.data())
-def test_the_reference_is_the_order_by_definition(logits: FloatArray, data: Any) -> None:
-    k = data.draw(st.integers(1, logits.shape[1]))
-    assert reference_order(logits, k).tolist() == order_by_definition(logits, k)
-
-
-@thorough
-@given(logits=blocks(), data=st.data())
-def test_select_agrees_with_the_reference(logits: FloatArray, data: Any) -> None:
-    k = data.draw(st.integers(1, logits.shape[1]))
-    assert same_bits(select(logits, k), reference_order(logits, k))
-
-
-@thorough
-@given(logits=blocks(nan=False), data=st.data())
-@pytest.mark.parametrize("way", [_repeated_maximum, _packed_keys, _above_threshold])
-def test_every_fast_way_agrees_with_the_reference(
-    way: Callable[[FloatArray, int], Any], logits: FloatArray, data: Any
-) -> None:
-    if way is _packed_keys:
-        with np.errstate(over="ignore"):
-            logits = logits.astype(np.float32)
-    k = data.draw(st.integers(1, logits.shape[1]))
-    assert same_bits(way(logits, k), reference_order(logits, k))
-
-
-@pytest.mark.parametrize("layout", LAYOUTS[:4])
-@pytest.mark.parametrize("k", [1, 2, 7, 8, 9, 100, 999, 1_000])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("different", [2, 40, 10**6])
-def test_select_agrees_with_the_reference_on_wide_rows(different: int, dtype: str, k: int, layout: str) -> None:
-    rng = np.random.default_rng(k)
-    values = (rng.integers(-different, different, (12, 1_000)) / 64).astype(dtype)
-    values[3] = -np.inf
-    values[4, 5:] = -np.inf
-    values[5, ::2] = -np.inf
-    values[6] = np.sort(values[6])
-    logits = layouts(values)[layout]
-    before = logits.copy()
-    assert same_bits(select(logits, k), reference_order(logits, k))
-    logits[7, 500] = np.nan
-    assert same_bits(select(logits, k), reference_order(logits, k))
-    logits[7, 500] = before[7, 500]
-    assert same_bits(logits, before)
-
-
-def test_equal_logits_stand_by_class_index() -> None:
-    best = top_k([[1.0, 2.0, 1.0, 2.0, 2.0], [0.0, -0.0, 0.0, -0.0, 0.0]], 0)
-    assert best.indices.tolist() == [[1, 3, 4, 0, 2], [0, 1, 2, 3, 4]]
-    assert same_bits(best.logits[1], np.array([0.0, -0.0, 0.0, -0.0, 0.0]))
-
-
-@pytest.mark.parametrize(
-    ("logits", "order"),
-    [
-        (np.array([1e-9, 2e-9, 0.0, -3e-9], np.float32), [1, 0, 2, 3]),
-        (np.array([-300.0, 0.0, -200.0, -250.0], np.float32), [1, 2, 3, 0]),
-        (np.array([1e-17, 2e-17, 0.0, -3e-17]), [1, 0, 2, 3]),
-        (np.array([-900.0, 0.0, -800.0, -850.0]), [1, 2, 3, 0]),
-    ],
-    ids=["float32 rounds equal", "float32 underflows", "float64 rounds equal", "float64 underflows"],
-)
-@pytest.mark.parametrize("k", [1, 2, 3, 4])
-def test_the_order_is_by_logit_where_probabilities_round_to_the_same(logits: Any, order: list[int], k: int) -> None:
-    assert len(set(softmax(logits).tolist())) <= 2
-    assert top_k(logits, k).indices.tolist() == order[:k]
-
 
 # Along any axis, of any type
 
@@ -349,97 +240,3 @@ def test_the_input_stays_as_it_was(k: int, activation: str, dtype: str) -> None:
     best = top_k(values, k, activation=activation)
     assert same_bits(values, before)
     assert not any(np.shares_memory(part, values) for part in best)
-
-
-# Batches
-
-
-def batch_of(logits: FloatArray, first: int = 0, ids: list[str] | None = None) -> LogitBatch:
-    return LogitBatch("scores.npy", logits, np.arange(first, first + len(logits)), ids, (2, len(logits)))
-
-
-def test_rank_batch_ranks_the_rows_and_carries_the_rest_along() -> None:
-    batch = batch_of(np.array([[1.0, 3.0, 2.0], [5.0, 5.0, 0.0]]), 40, ["a", "b"])
-    ranked = rank_batch(batch, ("cat", "dog", "fox"), top=2, temperature=0.5)
-    for part, whole in zip(
-        (ranked.indices, ranked.logits, ranked.probabilities), top_k(batch.logits, 2, temperature=0.5), strict=True
-    ):
-        assert same_bits(part, whole)
-    assert (ranked.source, ranked.rows.tolist(), ranked.ids, ranked.shape) == (
-        "scores.npy",
-        [40, 41],
-        ["a", "b"],
-        (2, 2),
-    )
-    assert (len(ranked), ranked.k, ranked.counts) == (2, 2, None)
-    assert [ranked.label(index) for index in ranked.indices[0].tolist()] == ["dog", "fox"]
-    assert ranked.kept().tolist() == [[True, True], [True, True]]
-
-
-def test_classes_without_names_are_called_by_their_number() -> None:
-    assert rank_batch(batch_of(np.array([[1.0, 3.0]])), None).label(1) == "1"
-
-
-@pytest.mark.parametrize(
-    ("activation", "threshold", "counts"),
-    [
-        ("softmax", 0.0, [4, 4, 4, 0]),
-        ("softmax", 0.25, [4, 1, 2, 0]),
-        ("softmax", math.nextafter(0.25, 1), [0, 1, 2, 0]),
-        ("softmax", 0.5, [0, 1, 2, 0]),
-        ("softmax", 0.6, [0, 1, 0, 0]),
-        ("softmax", 1.0, [0, 0, 0, 0]),
-        ("sigmoid", 0.5, [4, 4, 2, 3]),
-        ("sigmoid", 0.9, [0, 1, 0, 0]),
-        ("log-softmax", -2.0, [4, 1, 2, 0]),
-        ("none", 1.0, [0, 1, 0, 0]),
-    ],
-)
-def test_classes_below_the_minimal_probability_do_not_count(
-    activation: str, threshold: float, counts: list[int]
-) -> None:
-    logits = np.array([[0, 0, 0, 0], [0, 5, 0, 0], [0, -np.inf, 0, -np.inf], [0, 0, np.nan, 0]])
-    ranked = rank_batch(batch_of(logits), None, top=0, activation=activation, min_probability=threshold)
-    assert ranked.counts is not None
-    assert (ranked.counts.dtype, ranked.counts.tolist()) == (np.int64, counts)
-    assert np.count_nonzero(ranked.kept(), axis=1).tolist() == counts
-    assert ranked.kept()[:, 0].tolist() == [count > 0 for count in counts]
-    assert ranked.probabilities.shape == (4, 4)
-
-
-def test_no_more_than_the_top_classes_count() -> None:
-    ranked = rank_batch(batch_of(np.zeros((1, 4))), None, top=2, min_probability=0.1)
-    assert ranked.counts is not None
-    assert ranked.counts.tolist() == [2]
-
-
-def test_a_batch_of_no_rows_is_ranked() -> None:
-    ranked = rank_batch(batch_of(np.empty((0, 3), np.float32)), None, min_probability=0.5)
-    assert (len(ranked), ranked.k, ranked.kept().shape) == (0, 3, (0, 3))
-
-
-@pytest.mark.parametrize("ids", [None, ["a", "b", "c"]])
-def test_a_batch_is_cut_down_to_the_rows_to_keep(ids: list[str] | None) -> None:
-    batch = batch_of(np.arange(6.0).reshape(3, 2), 7, ids)
-    kept = batch.select(np.array([True, False, True]))
-    assert (len(kept), kept.rows.tolist(), kept.logits.tolist()) == (2, [7, 9], [[0.0, 1.0], [4.0, 5.0]])
-    assert kept.ids == (None if ids is None else ["a", "c"])
-    assert (kept.source, kept.shape) == (batch.source, batch.shape)
-
-
-@pytest.mark.parametrize("record", [LogitBatch, Ranked])
-def test_records_are_frozen(record: type) -> None:
-    batch = batch_of(np.zeros((1, 2)))
-    value = batch if record is LogitBatch else rank_batch(batch, None)
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        value.source = "elsewhere"
-
-
-@pytest.mark.parametrize(
-    ("given", "worked"),
-    [*((name, "float64") for name in INTEGERS), ("float16", "float32"), ("float32", "float32"), ("float64", "float64")],
-)
-def test_the_precision_that_numbers_are_worked_in(given: str, worked: str) -> None:
-    values = np.array([0, 1, 100], given)
-    assert same_bits(as_logits(values), np.array([0, 1, 100], worked))
-    assert (as_logits(values) is values) == (given == worked)

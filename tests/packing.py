@@ -1,0 +1,19 @@
+"""The compressions that inputs come in."""
+
+import bz2
+import gzip
+import lzma
+import sys
+from collections.abc import Callable
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "zst": zstd.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+}
