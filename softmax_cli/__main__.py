@@ -6,10 +6,11 @@ import sys
 
 def main() -> None:
     """Run the command line and exit."""
-    # A file in the working directory must never be imported, and ONNX Runtime must not phone home.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    from softmax_cli.cli.app import app
-
+    try:
+        from softmax_cli.cli.app import app
+    except KeyboardInterrupt:  # Ctrl-C before anything has begun
+        sys.exit(130)
     if "--debug" not in sys.argv:
         _silence_libraries()
     app(sys.argv[1:])

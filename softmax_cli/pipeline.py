@@ -78,12 +78,22 @@ def overlap(items: Iterable[T], work: Callable[[T], R], jobs: int) -> Iterator[R
     with ThreadPoolExecutor(jobs, thread_name_prefix="softmax-rank") as pool:
         threading.Thread(target=read, name="softmax-read", daemon=True).start()
         try:
-            while (result := results.get()) is not None:
+            while (result := _take(results)) is not None:
                 if isinstance(result, BaseException):
                     raise result
                 yield result.result()
         finally:
             stop.set()
+
+
+def _take(results: queue.Queue[T]) -> T:
+    """Wait for the next result, awake often enough to see a signal.
+
+    A native library's handler can make the system restart an endless wait, and Ctrl-C is then never answered.
+    """
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return results.get(timeout=0.2)
 
 
 def split_finite(batch: LogitBatch, names: Sequence[str] | None) -> tuple[LogitBatch, list[InputError]]:

@@ -308,8 +308,9 @@ needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this sys
 
 
 @needs_full
-@pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize("how", ["stdout", "file"])
+@pytest.mark.parametrize(
+    ("name", "how"), [*((name, "stdout") for name in FORMATS), ("csv", "file"), ("parquet", "file"), ("npz", "file")]
+)
 def test_a_full_device(name: str, how: str) -> None:
     if how == "stdout":
         done = shell('"$@" > /dev/full', "animals.csv", "-f", name)
@@ -397,10 +398,10 @@ def stopped(number: int, arguments: Sequence[str], folder: Path) -> tuple[int, b
             assert list(folder.glob(".softmax-*.part"))
         else:
             assert process.stdout.read(10)
-        time.sleep(0.1)
+        time.sleep(0.6)  # until it waits for more
         process.send_signal(number)
         code = process.wait(timeout=30)  # stdin is still open
-        return code, process.stderr.read()
+        return code if code >= 0 else 128 - code, process.stderr.read()  # as a shell says it
 
 
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
@@ -427,13 +428,13 @@ def test_signals(number: int, code: int, arguments: list[str], tmp_path: Path) -
 
 def test_termination_says_so(tmp_path: Path) -> None:
     _, err = stopped(signal.SIGTERM, ["-", "-o", "out.csv"], tmp_path)
-    assert err.decode() == "softmax: error[interrupted]: terminated; no output file was written\n"
+    assert err.decode() == "softmax: error[interrupted]: terminated; no unfinished output was left behind\n"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_interruption_says_so(tmp_path: Path) -> None:
     _, err = stopped(signal.SIGINT, ["-", "-o", "out.csv"], tmp_path)
-    assert err.decode() == "softmax: error[interrupted]: interrupted; no output file was written\n"
+    assert err.decode() == "softmax: error[interrupted]: interrupted; no unfinished output was left behind\n"
 
 
 def test_a_closed_terminal_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -126,6 +126,7 @@ def test_memory_does_not_grow_with_the_input(tmp_path: Path, name: str, piped: b
     assert most - least < MARGIN
 
 
+MARGIN_OF_APPLY = 85 << 20  # text of many columns is large while it is made
 APPLIED = {
     "npy": (SHORT, LONG),
     "csv": (60 << 20, 160 << 20),  # from where as much is under way as there may be
@@ -148,7 +149,7 @@ def test_memory_of_apply_does_not_grow(tmp_path: Path, name: str) -> None:
     with inputs_of(tmp_path, name, *APPLIED[name]) as (short, long):
         least, most = (peak(["apply", path, "-o", tmp_path / f"out.{name}", "-j", "1"]) for path in (short, long))
     (tmp_path / f"out.{name}").unlink()
-    assert most - least < MARGIN
+    assert most - least < MARGIN_OF_APPLY
 
 
 # Slow pipes

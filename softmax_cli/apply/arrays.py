@@ -122,7 +122,7 @@ def apply_safetensors(source: Input, options: ReadOptions, work: Work, target: T
     """Write a safetensors file with the chosen tensor replaced and the others copied."""
     import safetensors
 
-    tensors, name, notes = read_tensors(source, options)
+    tensors, name, notes, metadata = read_tensors(source, options)
     array = tensor_array(tensors[name], name, source.at)
     geometry = Geometry.of(array.shape, options.axis, Location(source.name))
     result = work.on_array(source.name, array, geometry)
@@ -136,5 +136,5 @@ def apply_safetensors(source: Input, options: ReadOptions, work: Work, target: T
         dtype = result.dtype.name if key == name else _TENSOR_TYPES[tensor["dtype"]]
         place, length = arrays[key].ctypes.data, arrays[key].nbytes
         parts[key] = safetensors.TensorSpec(dtype=dtype, shape=tensor["shape"], data_ptr=place, data_len=length)
-    target.write(bytes(safetensors.serialize(parts)))  # `arrays` keeps the data alive until here
+    target.write(bytes(safetensors.serialize(parts, metadata or None)))  # `arrays` keeps the data alive until here
     return notes

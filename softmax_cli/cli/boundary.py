@@ -94,7 +94,7 @@ def guarded(run: Callable[[], int], arguments: Sequence[str]) -> int:
             _give_up_stdout()
             return ExitCode.FAILED
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # typer's own usage errors
-            talk.error(UsageError(str(error.format_message()), hint="softmax --help, softmax rank --help"))
+            talk.error(UsageError(str(error.format_message()), hint="--help shows the options"))
             return ExitCode.USAGE
         _trace(debug)
         talk.error(_bug(error))
@@ -109,7 +109,7 @@ def _flush_stdout() -> None:
 
 
 def _stopped(how: str) -> SoftmaxError:
-    return SoftmaxError("interrupted", f"{how}; no output file was written")
+    return SoftmaxError("interrupted", f"{how}; no unfinished output was left behind")
 
 
 def _bug(error: Exception) -> SoftmaxError:

@@ -45,7 +45,7 @@ def _is_terminal(stream: object) -> bool:
 
 def stdin_is_terminal() -> bool:
     """Whether a person would have to type the input."""
-    return sys.stdin is None or _is_terminal(sys.stdin)
+    return _is_terminal(sys.stdin)
 
 
 def screen_for(output: str, options: Console, activation: str) -> Screen:
@@ -102,7 +102,7 @@ class Talk:
         if not shown or not _is_terminal(sys.stderr):
             yield lambda rows: None
             return
-        bar = _Bar(source)
+        bar = _Bar(source, self._color)
         try:
             yield bar.advance
         finally:
@@ -112,8 +112,9 @@ class Talk:
 class _Bar:
     """A progress bar that appears only once something has taken a second: by rows, or by the share of a file read."""
 
-    def __init__(self, source: Source):
+    def __init__(self, source: Source, color: bool):
         self._source = source
+        self._color = color
         self._rows = 0
         self._begin = time.monotonic()
         self._progress: Progress | None = None
@@ -125,7 +126,7 @@ class _Bar:
         if time.monotonic() - self._begin < _PROGRESS_AFTER_SECONDS:
             return
         if self._progress is None or self._task is None:
-            self._progress = _make_progress()
+            self._progress = _make_progress(self._color)
             self._task = self._progress.add_task(visible(self._source.name, 40), total=None, rows="")
             self._progress.start()
         share = self._source.share_read()
@@ -142,7 +143,7 @@ class _Bar:
             self._progress.stop()
 
 
-def _make_progress() -> Progress:
+def _make_progress(color: bool) -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -152,6 +153,6 @@ def _make_progress() -> Progress:
         TaskProgressColumn(),
         TextColumn("{task.fields[rows]}", markup=False),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=Console(stderr=True, no_color=not color),
         transient=True,
     )

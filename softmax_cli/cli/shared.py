@@ -10,7 +10,7 @@ from softmax_cli.batch import Source
 from softmax_cli.cli.console import Talk, screen_for
 from softmax_cli.cli.options import ActivationName, Console, Faults, OnError, Ranking, Reading, Writing
 from softmax_cli.errors import ExitCode, UsageError
-from softmax_cli.jobs.discovery import discover, result_names
+from softmax_cli.jobs.discovery import check_output, discover, result_names
 from softmax_cli.jobs.rank_many import Ledger, OpenInput, rank_into_each, rank_into_one
 from softmax_cli.labels import read_labels
 from softmax_cli.pipeline import RankOptions, usable_cores
@@ -102,11 +102,12 @@ def _rank_all(request: Request, core: RankOptions, open_input: OpenInput) -> int
     else:
         name = choose_format(writing.format_name, writing.output, layout)
         found = discover(request.inputs, request.faults.glob)
+        check_output(found.inputs, writing.output)
         sink_options = SinkOptions(layout, found.several, writing.output)
         screen = screen_for(writing.output, request.console, core.activation)
         with open_sink(name, writing.output, sink_options, screen) as sink:
             rank_into_one(found.inputs, open_input, core, sink, ledger)
-    if found.skipped:
+    if found.skipped and request.faults.glob is None:
         talk.note(f"{_count(found.skipped, 'file')} of other kinds left alone (--glob PATTERN takes them)")
     if ledger.failures:
         inputs, errors = _count(ledger.done, "input"), _count(len(ledger.failures), "error")

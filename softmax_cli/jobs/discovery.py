@@ -94,6 +94,23 @@ def discover(arguments: Sequence[str], glob: str | None = None, suffixes: Sequen
     return Discovery(tuple(found), skipped, has_directory)
 
 
+def check_output(found: Sequence[Found], output: str) -> None:
+    """Refuse to write results over an input.
+
+    Raises UsageError.
+    """
+    for item in found:
+        if item.name != STDIN and _is_same_file(item.name, output):
+            raise UsageError(f"{visible(output)} is an input: its results would take its place")
+
+
+def _is_same_file(name: str, other: str) -> bool:
+    try:
+        return Path(name).samefile(other)
+    except (OSError, ValueError):  # one of them isn't there
+        return False
+
+
 def result_names(found: Sequence[Found], folder: str, suffix: str) -> list[Path]:
     """The result file of each input below `folder`: the tree mirrored, the format's suffix in place of the input's.
 
@@ -112,4 +129,8 @@ def result_names(found: Sequence[Found], folder: str, suffix: str) -> list[Path]
             message = f"{visible(names[path])} and {visible(item.name)} would both be written to {visible(str(path))}"
             raise InputError("output-collision", message, hint="rename one, or run them into different directories")
         names[path] = item.name
+    inputs = {os.path.realpath(item.name): item.name for item in found if item.name != STDIN}
+    for path in names:
+        if os.path.realpath(path) in inputs:
+            raise UsageError(f"{visible(str(path))} is an input: results would take its place")
     return list(names)

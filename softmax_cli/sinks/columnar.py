@@ -14,7 +14,7 @@ from softmax_cli.batch import Ranked
 from softmax_cli.errors import Location, OutputError
 from softmax_cli.sinks.base import SinkOptions
 from softmax_cli.sinks.frames import FrameBuilder
-from softmax_cli.sinks.target import STDOUT, ReaderGoneError, Target
+from softmax_cli.sinks.target import STDOUT, Target
 
 if TYPE_CHECKING:
     import polars as pl
@@ -78,8 +78,8 @@ class FrameWriter:
             return
         name = self._target.name
         text = str(self._error).strip()
-        if name == STDOUT and "Broken pipe" in text:
-            raise ReaderGoneError from self._error
+        if name == STDOUT:
+            self._target.check()  # the library's words for a reader that is gone aren't always clear
         at = Location("stdout" if name == STDOUT else name)
         reason = text.split("\n")[0].rpartition("error: ")[2].lower()
         raise OutputError("unwritable", f"can't be written: {reason}", at=at) from self._error
@@ -89,7 +89,8 @@ class FrameWriter:
         if self._thread is None:
             return
         self._put(None)
-        self._thread.join()
+        while self._thread.is_alive():  # awake often enough to see a signal
+            self._thread.join(_WAIT_SECONDS)
         self._raise()
         self._target.flush()
 

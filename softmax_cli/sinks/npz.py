@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import IO, Any, BinaryIO, cast
 
@@ -32,9 +33,9 @@ class NpzSink:
         self._spools: dict[str, IO[bytes]] = {}
         self._kinds: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {}
         self._counts: dict[str, int] = {}
-        self._texts: dict[str, list[str]] = {"source": [], "id": []}
+        self._sources: list[tuple[str, int]] = []  # each with its rows
+        self._ids: list[str] = []
         self._names: tuple[str, ...] | None = None
-        self._has_ids = False
 
     def write(self, ranked: Ranked) -> None:
         """Spool a batch."""
@@ -48,9 +49,11 @@ class NpzSink:
         self._check(ranked, arrays)
         for name, values in arrays.items():
             self._append(name, values)
-        self._texts["source"] += [valid(ranked.source)] * len(ranked)
-        self._texts["id"] += [""] * len(ranked) if ranked.ids is None else list(ranked.ids)
-        self._has_ids |= ranked.ids is not None
+        self._sources.append((valid(ranked.source), len(ranked)))
+        if ranked.ids is not None:
+            # Rows of inputs without ids have empty ones beside those that have them.
+            self._ids += [""] * (self._counts["row"] - len(ranked) - len(self._ids))
+            self._ids += ranked.ids
 
     def _check(self, ranked: Ranked, arrays: dict[str, NDArray[Any]]) -> None:
         """Refuse a batch that doesn't fit those before, before anything of it is kept."""
@@ -86,11 +89,12 @@ class NpzSink:
                 for name, spool in self._spools.items():
                     dtype, tail = self._kinds[name]
                     self._member(archive, name, dtype, (self._counts[name], *tail), spool)
-                for name, texts in self._texts.items():
-                    if name == "source" or self._has_ids:
-                        self._text_member(archive, name, texts)
+                self._text_member(archive, "source", self._sources)
+                if self._ids:
+                    self._ids += [""] * (self._counts["row"] - len(self._ids))
+                    self._text_member(archive, "id", [(text, 1) for text in self._ids])
                 if self._names is not None:
-                    self._text_member(archive, "labels", list(self._names))
+                    self._text_member(archive, "labels", [(text, 1) for text in self._names])
 
     def _member(
         self, archive: zipfile.ZipFile, name: str, dtype: np.dtype[Any], shape: tuple[int, ...], data: IO[bytes]
@@ -104,9 +108,13 @@ class NpzSink:
             while part := data.read(1 << 20):
                 member.write(part)
 
-    def _text_member(self, archive: zipfile.ZipFile, name: str, texts: list[str]) -> None:
-        array = np.array(texts, dtype=np.str_) if texts else np.empty(0, "<U1")
-        self._member(archive, name, array.dtype, array.shape, io.BytesIO(array.tobytes()))
+    def _text_member(self, archive: zipfile.ZipFile, name: str, runs: Sequence[tuple[str, int]]) -> None:
+        """Write texts, each a number of times, as an array of as wide characters as numpy has for text."""
+        dtype = np.dtype(f"<U{max((len(text) for text, _ in runs), default=1) or 1}")
+        with tempfile.TemporaryFile() as spool:
+            for text, count in runs:
+                spool.write(np.full(count, text, dtype).tobytes())
+            self._member(archive, name, dtype, (sum(count for _, count in runs),), spool)
 
     def abort(self) -> None:
         """Drop the temporary files."""

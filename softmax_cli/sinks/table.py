@@ -48,7 +48,7 @@ class Widths:
 def plan_widths(ranked: Ranked, screen: Screen) -> Widths:
     """Fit the columns to the screen, from the first batch and all class names."""
     rows = max(3, len(str(int(ranked.rows[-1]) + 1)) if len(ranked) else 3)
-    ids = max((cell_len(shown(text)) for text in ranked.ids), default=2) if ranked.ids is not None else 0
+    ids = max(2, *map(cell_len, map(shown, ranked.ids)), 2) if ranked.ids is not None else 0
     names: Sequence[str] = ranked.names if ranked.names is not None else [str(int(ranked.indices.max(initial=0)))]
     label = max(5, max(map(cell_len, map(shown, names)), default=5))
     percents = 6 if screen.activation in ("softmax", "sigmoid", "none") else 0
@@ -167,20 +167,20 @@ class TableSink:
     def _lead(self, ranked: Ranked, place: int) -> Line:
         cells = [(str(int(ranked.rows[place])).rjust(self._widths.row), "bold")]
         if self._widths.id:
-            row_id = shown(ranked.ids[place]) if ranked.ids is not None else ""
-            cells.append((self._sized(row_id, self._widths.id), "bold"))
+            blank = " " * self._widths.id
+            cells.append((blank if ranked.ids is None else self._sized(ranked.ids[place], self._widths.id), "bold"))
         return cells
 
     def _sized(self, text: str, width: int) -> str:
-        """Text in its column: cut on a terminal, whole in a pipe."""
-        return fit(text, width) if self._screen.width else pad(text, width)
+        """A name in its column: cut on a terminal, whole in a pipe."""
+        return _sized(text, width, bool(self._screen.width))
 
     def _prediction(self, ranked: Ranked, place: int, rank: int) -> Line:
         widths = self._widths
         probability = float(ranked.probabilities[place, rank])
         share = float(np.exp(probability)) if self._screen.activation == "log-softmax" else probability
         first = rank == 0
-        label = self._sized(shown(ranked.label(int(ranked.indices[place, rank]))), widths.label)
+        label = self._sized(ranked.label(int(ranked.indices[place, rank])), widths.label)
         logit = number(float(ranked.logits[place, rank]), 4, widths.logit)
         cells = [
             (str(rank + 1).rjust(widths.rank), "dim", widths.rank),
@@ -197,7 +197,7 @@ class TableSink:
         width = self._widths.label
         if self._screen.width:
             width = min(width, max(6, (self._screen.width - 12) // ranked.k - 9))
-        label = self._sized(shown(ranked.label(int(ranked.indices[place, rank]))), width)
+        label = self._sized(ranked.label(int(ranked.indices[place, rank])), width)
         value = percent(probability) if self._screen.activation != "log-softmax" else number(probability, 4)
         return f"{label} {value.rjust(6)}", "bold" if rank == 0 else ""
 
@@ -215,6 +215,8 @@ class TableSink:
 
 def _rendered(line: Line, width: int, paint: Callable[[str, str], str]) -> str:
     """A line's cells side by side; whatever stands in them, it isn't longer than a terminal is wide."""
+    if not width:
+        return _GAP.join(paint(text, style) for text, style in line).rstrip()
     parts: list[str] = []
     used = 0
     for place, (text, style) in enumerate(line):
@@ -228,6 +230,11 @@ def _rendered(line: Line, width: int, paint: Callable[[str, str], str]) -> str:
         parts.append(gap + paint(text, style))
         used += len(gap) + cell_len(text)
     return "".join(parts).rstrip()
+
+
+@lru_cache(maxsize=1 << 12)
+def _sized(text: str, width: int, cut: bool) -> str:
+    return fit(shown(text), width) if cut else pad(shown(text), width)
 
 
 @lru_cache(maxsize=16)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
+import select
 import stat
 import sys
 import tempfile
@@ -38,6 +40,17 @@ class Target:
             while view:
                 view = view[self.stream.write(view) or 0 :]
         return len(data)
+
+    def check(self) -> None:
+        """Find out whether a pipe's reader is still there.
+
+        Raises ReaderGoneError where it isn't.
+        """
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            poll = select.poll()
+            poll.register(self.stream.fileno(), 0)
+            if any(events & select.POLLERR for _, events in poll.poll(0)):
+                raise ReaderGoneError
 
     def seekable(self) -> bool:
         """Whether `seek` works: in files, not in pipes."""
@@ -88,7 +101,7 @@ def unwritable(name: str, error: OSError) -> OutputError:
     """Say that the system refused to write."""
     at = Location("stdout" if name == STDOUT else name)
     reason = (error.strerror or str(error)).lower()
-    if name == STDOUT and isinstance(error, OSError) and error.errno == 9:
+    if name == STDOUT and error.errno == errno.EBADF:
         return OutputError("closed-output", "stdout is closed", at=at)
     return OutputError("unwritable", f"can't be written: {reason}", at=at)
 

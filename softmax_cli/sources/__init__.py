@@ -108,6 +108,8 @@ def sniff_format(source: Input, options: ReadOptions) -> str:
         if options.input_format not in READABLE:
             raise UsageError(f"--input-format {options.input_format}: expected one of {', '.join(READABLE)}")
         return options.input_format
+    if source.suffix in (".onnx", ".ort"):
+        raise UsageError(f"{source.name} is a model, not logits", hint="softmax run MODEL [INPUT]... runs it")
     head = source.head(16, lambda data: b"\n" in data)
     if not head:
         raise InputError("empty-input", "the input is empty", at=source.at)

@@ -100,7 +100,7 @@ def assign_roles(columns: Sequence[Column], named: bool, options: ReadOptions, a
             notes.append(_taken(column, "the target", "--target-column"))
         elif role == "id" and id_position is None and chosen_id is None:
             id_position = position
-            if column.kind is Kind.INTEGER or (named and column.name.strip().lower() not in ID_NAMES):
+            if column.kind is Kind.INTEGER or not named or column.name.strip().lower() not in ID_NAMES:
                 notes.append(_taken(column, "the row's id", "--id-column"))
     taken = {id_position, target}
     numeric = (Kind.INTEGER, Kind.NUMBER)
@@ -114,7 +114,8 @@ def assign_roles(columns: Sequence[Column], named: bool, options: ReadOptions, a
             message = f"column {visible(columns[position].name)!r} holds {columns[position].kind}, expected numbers"
             raise InputError("bad-value", message, at=at)
     if not classes:
-        raise InputError("no-classes", "no column of numbers is left for the classes", at=at)
+        hint = "--columns GLOB names the class columns; --delimiter and --header say how the text is laid out"
+        raise InputError("no-classes", "no column of numbers is left for the classes", at=at, hint=hint)
     return Roles(classes, id_position, target, tuple(notes))
 
 

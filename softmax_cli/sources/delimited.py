@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ _NAMED_DELIMITERS = {
     " ": WHITESPACE,
 }
 _CANDIDATES = ("\t", ";", ",", WHITESPACE)
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
 _MISSING = frozenset(("na", "n/a", "#n/a", "null", "none", "nil", "-", "?", "."))
 
 
@@ -85,6 +87,9 @@ def _first_records(source: Input, options: ReadOptions) -> tuple[Dialect, list[t
 
 
 def _split(head: bytes, source: Input, options: ReadOptions, count: int) -> tuple[Dialect, list[tuple[int, list[str]]]]:
+    if b"\r" in head and b"\n" not in head:
+        hint = "convert the line ends, as with tr '\\r' '\\n'"
+        raise InputError("bad-encoding", "lines end in carriage returns alone", at=source.at, hint=hint)
     if b"\0" in head:
         at = Location(source.name, line=1 + head.count(b"\n", 0, head.index(b"\0")))
         raise InputError("bad-encoding", "a NUL byte, expected text", at=at)
@@ -152,10 +157,11 @@ def has_header(first: Sequence[str], second: Sequence[str] | None, at: Location)
     """
     texts = [place for place, cell in enumerate(first) if cell.strip() and not is_number(cell)]
     numbers = [cell.strip() for cell in first if is_number(cell)]
+    counting = len(numbers) > 1 and numbers == [str(place) for place in range(len(numbers))]
+    if counting and second is not None and (texts or not first[0].strip()):
+        return True  # as pandas writes an array: the column of its index has no name
     if not texts or not numbers:
         return bool(texts)
-    if second is not None and numbers == [str(place) for place in range(len(numbers))]:
-        return True
     place = texts[0]
     at_edge = len(texts) == 1 and place in (0, len(first) - 1) and first[place].strip().lower() not in _MISSING
     if at_edge and (second is None or (place < len(second) and not is_number(second[place]))):
@@ -205,6 +211,7 @@ def sniff_layout(source: Input, options: ReadOptions) -> Layout | None:
         return None
     first = records[0][1]
     second = records[1] if len(records) > 1 else None
+    _check_notation(dialect, records, options, source.at)
     named = options.header if options.header is not None else has_header(first, second and second[1], source.at)
     header = tuple(cell.strip() for cell in first) if named else None
     line, data = (second or (0, None)) if named else records[0]
@@ -220,9 +227,31 @@ def sniff_layout(source: Input, options: ReadOptions) -> Layout | None:
         )
     roles = assign_roles(columns, named, options, source.at)
     notes = list(roles.notes)
+    if header is not None and data is None:
+        notes.append("the only line is a header, so there are no rows (--no-header if it is data)")
     if header is None and len(first) > 1 and first == [str(place) for place in range(len(first))]:
         notes.append("the first line counts 0, 1, 2 … and was read as logits (--header if it names the classes)")
     return Layout(dialect, header, columns, roles, tuple(notes))
+
+
+def _check_notation(
+    dialect: Dialect, records: Sequence[tuple[int, list[str]]], options: ReadOptions, at: Location
+) -> None:
+    """Name two habits of other programs that would be taken for something else: comments, and decimal commas."""
+    line, first = records[0]
+    if first[0].startswith("#") and options.header is None and len(records) > 1 and len(records[1][1]) != len(first):
+        raise InputError(
+            "ambiguous-header",
+            "the first line is a comment (#)",
+            at=Location(at.source, line=line),
+            hint="drop it, as with grep -v '^#' FILE | softmax",
+        )
+    for line, cells in records:
+        for cell in cells:
+            if dialect.delimiter != "," and _DECIMAL_COMMA.fullmatch(cell.strip()):
+                message = f"{visible(cell, 30)!r} isn't a number"
+                hint = "decimal commas aren't read: write a point"
+                raise InputError("bad-value", message, at=Location(at.source, line=line), hint=hint)
 
 
 def cell_blocks(source: Input, layout: Layout, options: ReadOptions, texts: Sequence[int]) -> Iterator[CellBlock]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,8 @@ _DTYPES = {
 }  # fmt: skip
 
 
-def read_tensors(source: Input, options: ReadOptions) -> tuple[dict[str, Any], str, tuple[str, ...]]:
-    """Read a file whole and choose a tensor: all tensors, the chosen one's name, and the notes on the choice.
+def read_tensors(source: Input, options: ReadOptions) -> tuple[dict[str, Any], str, tuple[str, ...], dict[str, str]]:
+    """Read a file whole and choose a tensor: all tensors, the chosen one's name, notes on the choice, metadata.
 
     Raises InputError for a damaged file, or where nothing tells which tensor holds the logits.
     """
@@ -38,7 +39,14 @@ def read_tensors(source: Input, options: ReadOptions) -> tuple[dict[str, Any], s
         message = f"not a whole safetensors file ({visible(str(error), 120)})"
         raise InputError("bad-safetensors", message, at=source.at) from error
     name = choose_array(list(tensors), options.array, source.at, _described(tensors))
-    return tensors, name, choice_notes(name, len(tensors), options.array)
+    return tensors, name, choice_notes(name, len(tensors), options.array), read_metadata(data)
+
+
+def read_metadata(data: bytes) -> dict[str, str]:
+    """The texts that a file's header holds besides its tensors; its library keeps them to itself."""
+    length = int.from_bytes(data[:8], "little")
+    metadata: dict[str, str] = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+    return metadata
 
 
 def _described(tensors: dict[str, Any]) -> list[str]:
@@ -47,7 +55,7 @@ def _described(tensors: dict[str, Any]) -> list[str]:
 
 def open_source(source: Input, options: ReadOptions) -> ArraySource:
     """Open one tensor of a safetensors file as logits."""
-    tensors, name, notes = read_tensors(source, options)
+    tensors, name, notes, _ = read_tensors(source, options)
     array = tensor_array(tensors[name], name, source.at)
     facts = {
         "format": "safetensors",
