@@ -297,7 +297,6 @@ def test_foreign_text_in_a_model(softmax_here: Here, tmp_path: Path, text: str) 
     assert not set("\x1b\u202e\u2028\x07") & set(shown)
 
 
-@pytest.mark.xfail(strict=True, reason="metadata that isn't UTF-8 is taken for a bug")
 def test_metadata_that_is_not_utf8(softmax_here: Here, tmp_path: Path) -> None:
     path = write_model(tmp_path / "x.onnx", ("a",), author="ABCD")
     path.write_bytes(path.read_bytes().replace(b"ABCD", b"\xff\xfe\xe9\x80").replace(b"maker", b"m\xffk\xe9r"))

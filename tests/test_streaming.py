@@ -139,10 +139,7 @@ APPLIED = {
     [
         "npy",
         "csv",
-        pytest.param(
-            "parquet",
-            marks=pytest.mark.xfail(strict=True, reason="row groups have a number of rows, however wide these are"),
-        ),
+        "parquet",
     ],
 )
 def test_memory_of_apply_does_not_grow(tmp_path: Path, name: str) -> None:

@@ -20,7 +20,7 @@ from softmax_cli.sources.stream import Input
 if TYPE_CHECKING:
     import polars as pl
 
-    WriteAll = Callable[[pl.LazyFrame, BinaryIO], object]
+    WriteAll = Callable[[pl.LazyFrame, BinaryIO, int], object]
 
 
 def apply_parquet(source: Input, options: ReadOptions, work: Work, target: Target) -> tuple[str, ...]:
@@ -36,7 +36,7 @@ def apply_arrow(source: Input, options: ReadOptions, work: Work, target: Target)
 def _apply(
     table: FrameSource, options: ReadOptions, work: Work, target: Target, write_all: WriteAll
 ) -> tuple[str, ...]:
-    writer = FrameWriter(target, write_all)
+    writer = FrameWriter(target, write_all, table.classes or 1)
     try:
         by_rows = options.axis in (1, -1)
         for frame in _by_rows(table, work) if by_rows else _by_columns(table, options, work):

@@ -34,7 +34,7 @@ def fit_shape(port: Port, data: tuple[int, ...] | None, width: int, at: Location
     """
     wanted = port.shape[1:]
     given = data[1:] if data is not None and len(data) > 1 else (width,)
-    for sample in (given, data or (), _reshaped(wanted, width)):
+    for sample in (given, _reshaped(wanted, given, width)):
         fits = len(sample) == len(wanted) and all(w in (None, g) for w, g in zip(wanted, sample, strict=True))
         if fits and sample and math.prod(sample) == width:
             break
@@ -45,10 +45,15 @@ def fit_shape(port: Port, data: tuple[int, ...] | None, width: int, at: Location
     return SampleShape(tuple(sample), fixed or DEFAULT_BATCH, fixed is not None)
 
 
-def _reshaped(wanted: tuple[int | None, ...], width: int) -> tuple[int, ...]:
-    """The model's own shape, if flat rows have just its number of elements."""
+def _reshaped(wanted: tuple[int | None, ...], given: tuple[int, ...], width: int) -> tuple[int, ...]:
+    """The model's own shape, if that only lays rows out, flattens them, or differs in dimensions of length 1."""
     known = tuple(length for length in wanted if length is not None)
-    return known if len(known) == len(wanted) and math.prod(known) == width else ()
+    is_plain = len(given) == 1 or len(wanted) == 1 or _squeezed(given) == _squeezed(known)
+    return known if is_plain and len(known) == len(wanted) and math.prod(known) == width else ()
+
+
+def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(length for length in shape if length != 1)
 
 
 def cast(values: NDArray[Any], dtype: type[np.generic], at: Location, first_row: int) -> NDArray[Any]:

@@ -19,6 +19,13 @@ from softmax_cli.text import visible
 if TYPE_CHECKING:
     import onnxruntime
 
+_METADATA = {
+    "producer": "producer_name",
+    "graph": "graph_name",
+    "domain": "domain",
+    "description": "description",
+    "metadata": "custom_metadata_map",
+}
 _PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ")
 _TENSOR = re.compile(r"tensor\((\w+)\)")
 _DTYPES: Mapping[str, type[np.generic]] = {
@@ -110,15 +117,13 @@ class OnnxModel:
         return self.path
 
     def metadata(self) -> dict[str, Any]:
-        """What the model says of itself."""
+        """What the model says of itself; what isn't UTF-8 is left out."""
         meta = self._session.get_modelmeta()
-        return {
-            "producer": meta.producer_name,
-            "graph": meta.graph_name,
-            "domain": meta.domain,
-            "description": meta.description,
-            "metadata": dict(meta.custom_metadata_map),
-        }
+        facts: dict[str, Any] = {}
+        for key, name in _METADATA.items():
+            with contextlib.suppress(UnicodeDecodeError):
+                facts[key] = getattr(meta, name)
+        return facts
 
     def run(self, output: str, feed: Mapping[str, NDArray[Any]]) -> Any:
         """Run the model once and return one output."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _GROUP_ROWS = 1 << 17
+_GROUP_CELLS = 1 << 22
 _WAIT_SECONDS = 0.2
 
 
@@ -30,10 +31,12 @@ class _AbortedError(Exception):
 class FrameWriter:
     """Writes tables that are pushed into it as one file.
 
-    write_all: pulls a lazy table into a stream with one of the library's writers.
+    write_all: pulls a lazy table into a stream, in groups of a number of rows, with one of the library's writers.
+    width: the numbers in a row, where they are many: wide rows make groups of fewer rows.
     """
 
-    def __init__(self, target: Target, write_all: Callable[[pl.LazyFrame, BinaryIO], object]):
+    def __init__(self, target: Target, write_all: Callable[[pl.LazyFrame, BinaryIO, int], object], width: int = 1):
+        self._group_rows = max(1, min(_GROUP_ROWS, _GROUP_CELLS // max(1, width)))
         self._target = target
         self._write_all = write_all
         self._queue: queue.Queue[pl.DataFrame | BaseException | None] = queue.Queue(2)
@@ -69,7 +72,7 @@ class FrameWriter:
                 yield item
 
         try:
-            self._write_all(register_io_source(frames, schema=schema), self._target.stream)
+            self._write_all(register_io_source(frames, schema=schema), self._target.stream, self._group_rows)
         except BaseException as error:  # handed to the thread that writes
             self._error = error
 
@@ -101,14 +104,14 @@ class FrameWriter:
             self._thread.join()
 
 
-def write_parquet(frame: pl.LazyFrame, stream: BinaryIO) -> None:
-    """Write a lazy table as Parquet, in row groups of a fixed number of lines."""
-    frame.sink_parquet(stream, row_group_size=_GROUP_ROWS)
+def write_parquet(frame: pl.LazyFrame, stream: BinaryIO, group_rows: int) -> None:
+    """Write a lazy table as Parquet, in row groups of a fixed number of rows."""
+    frame.sink_parquet(stream, row_group_size=group_rows)
 
 
-def write_arrow(frame: pl.LazyFrame, stream: BinaryIO) -> None:
-    """Write a lazy table as an Arrow IPC file, in record batches of a fixed number of lines."""
-    frame.sink_ipc(stream, compression="zstd", record_batch_size=_GROUP_ROWS, lazy=False)
+def write_arrow(frame: pl.LazyFrame, stream: BinaryIO, group_rows: int) -> None:
+    """Write a lazy table as an Arrow IPC file, in record batches of a fixed number of rows."""
+    frame.sink_ipc(stream, compression="zstd", record_batch_size=group_rows, lazy=False)
 
 
 class ParquetSink:
