@@ -107,6 +107,8 @@ def _rank_all(request: Request, core: RankOptions, open_input: OpenInput) -> int
         screen = screen_for(writing.output, request.console, core.activation)
         with open_sink(name, writing.output, sink_options, screen) as sink:
             rank_into_one(found.inputs, open_input, core, sink, ledger)
+    for failure in found.failures:
+        ledger.record(failure)
     if found.skipped and request.faults.glob is None:
         talk.note(f"{_count(found.skipped, 'file')} of other kinds left alone (--glob PATTERN takes them)")
     if ledger.failures:

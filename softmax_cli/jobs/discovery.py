@@ -28,11 +28,15 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """The inputs of a command, in order. skipped: how many files of directories aren't inputs."""
+    """The inputs of a command, in order.
+
+    skipped: how many files of directories aren't inputs. failures: folders that can't be read.
+    """
 
     inputs: tuple[Found, ...]
     skipped: int
     has_directory: bool
+    failures: tuple[InputError, ...] = ()
 
     @property
     def several(self) -> bool:
@@ -40,11 +44,11 @@ class Discovery:
         return self.has_directory or len(self.inputs) > 1
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path, failures: list[InputError]) -> Iterator[Path]:
     """The files below a folder, sorted at every level; hidden ones and those in hidden folders are left out."""
 
     def fail(error: OSError) -> None:
-        raise unreadable(str(error.filename or folder), error) from error
+        failures.append(unreadable(str(error.filename or folder), error))
 
     for parent, folders, files in os.walk(folder, onerror=fail):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -67,6 +71,7 @@ def discover(arguments: Sequence[str], glob: str | None = None, suffixes: Sequen
     """
     suffixes = suffixes_of(_WALKED) if suffixes is None else suffixes
     found: list[Found] = []
+    failures: list[InputError] = []
     skipped = 0
     has_directory = False
     for argument in arguments:
@@ -78,20 +83,22 @@ def discover(arguments: Sequence[str], glob: str | None = None, suffixes: Sequen
         has_directory = True
         before = len(found)
         folder = Path(argument)
-        for path in _walk(folder):
+        for path in _walk(folder, failures):
             relative = path.relative_to(folder)
             if _belongs(path, relative, glob, suffixes):
                 found.append(Found(str(path), relative))
             else:
                 skipped += 1
         if len(found) == before:
+            if failures:
+                raise failures[0]
             sought = f"matches {visible(glob)!r}" if glob is not None else "has a suffix of a known format"
             message = f"no file in this directory {sought}"
             hint = "--glob PATTERN takes others" if glob is None else None
             raise InputError("no-inputs", message, at=Location(argument), hint=hint)
     if found.count(Found(STDIN)) > 1:
         raise UsageError("stdin (-) can be read only once")
-    return Discovery(tuple(found), skipped, has_directory)
+    return Discovery(tuple(found), skipped, has_directory, tuple(failures))
 
 
 def check_output(found: Sequence[Found], output: str) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _GROUP_ROWS = 1 << 17
-_GROUP_CELLS = 1 << 22
+_GROUP_CELLS = 1 << 21
 _WAIT_SECONDS = 0.2
 
 
