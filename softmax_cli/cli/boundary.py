@@ -65,11 +65,10 @@ def guarded(run: Callable[[], int], arguments: Sequence[str]) -> int:
     except ReaderGoneError:
         _give_up_stdout()
         return ExitCode.OK
-    except SystemExit as ended:
+    except SystemExit:
         # typer ends so where nobody reads its help; stdout is a wrapper of its own then.
         if type(sys.stdout).__name__ != "PacifyFlushWrapper":
             raise
-        del ended
         _give_up_stdout()
         return ExitCode.OK
     except SoftmaxError as error:
