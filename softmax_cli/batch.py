@@ -1,13 +1,23 @@
 """The frozen records that flow through the tool: a block of logits, and the same block ranked."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_cli.errors import InputError
+
 FloatArray: TypeAlias = NDArray[np.floating[Any]]  # float32 or float64
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An error that stands for an input: it lies before row `place` of its batch (at the end: as many as rows)."""
+
+    place: int
+    error: InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +26,9 @@ class LogitBatch:
 
     logits: (rows, classes), float32 or float64; any strides. rows: (rows,) int64, each row's number over the
     input's non-class axes in C order. ids: one text a row, where the input has them. shape: the lengths of the
-    non-class axes, where they're known (it turns a row number into a position).
+    non-class axes, where they're known (it turns a row number into a position). sources: the input of each row,
+    where one batch holds rows of several (images); `source` then names them all. positions: (rows, axes), where
+    they don't follow from `shape`. faults: inputs that failed among these rows, in order.
     """
 
     source: str
@@ -24,14 +36,32 @@ class LogitBatch:
     rows: NDArray[np.int64]
     ids: Sequence[str] | None = None
     shape: tuple[int, ...] = ()
+    sources: Sequence[str] | None = None
+    positions: NDArray[np.int64] | None = None
+    faults: Sequence[Fault] = ()
 
     def __len__(self) -> int:
         return int(self.logits.shape[0])
 
+    def source_of(self, place: int) -> str:
+        """The input that a row of the batch comes from."""
+        return self.source if self.sources is None else self.sources[place]
+
     def select(self, keep: NDArray[np.bool_]) -> "LogitBatch":
         """The batch with only the rows where `keep`, a (rows,) mask, is true."""
-        ids = None if self.ids is None else [text for text, kept in zip(self.ids, keep, strict=True) if kept]
-        return LogitBatch(self.source, self.logits[keep], self.rows[keep], ids, self.shape)
+        return replace(
+            self,
+            logits=self.logits[keep],
+            rows=self.rows[keep],
+            ids=_selected(self.ids, keep),
+            sources=_selected(self.sources, keep),
+            positions=None if self.positions is None else self.positions[keep],
+            faults=[Fault(int(np.count_nonzero(keep[: fault.place])), fault.error) for fault in self.faults],
+        )
+
+
+def _selected(texts: Sequence[str] | None, keep: NDArray[np.bool_]) -> Sequence[str] | None:
+    return None if texts is None else [text for text, kept in zip(texts, keep, strict=True) if kept]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +69,8 @@ class Ranked:
     """The top classes of each row of a batch, best first.
 
     indices, logits, probabilities: (rows, k). counts: (rows,), how many of the k stand after
-    `--min-probability`, or None where all do. names: the class names, or None where none are known.
+    `--min-probability`, or None where all do. names: the class names, or None where none are known. The other
+    fields are those of the batch.
     """
 
     source: str
@@ -51,9 +82,22 @@ class Ranked:
     ids: Sequence[str] | None = None
     shape: tuple[int, ...] = ()
     names: Sequence[str] | None = None
+    sources: Sequence[str] | None = None
+    positions: NDArray[np.int64] | None = None
+    faults: Sequence[Fault] = ()
 
     def __len__(self) -> int:
         return int(self.rows.shape[0])
+
+    def source_of(self, place: int) -> str:
+        """The input that a row of the batch comes from."""
+        return self.source if self.sources is None else self.sources[place]
+
+    def places(self) -> NDArray[np.int64] | None:
+        """Each row's position over the non-class axes, (rows, axes); None where there is but one axis."""
+        if self.positions is not None or len(self.shape) < 2:
+            return self.positions
+        return np.stack(np.unravel_index(self.rows, self.shape), axis=1)
 
     @property
     def k(self) -> int:
@@ -69,6 +113,19 @@ class Ranked:
         if self.counts is None:
             return np.ones(self.indices.shape, bool)
         return np.asarray(np.arange(self.k) < self.counts[:, None])
+
+
+@dataclass(frozen=True, slots=True)
+class TextBatch:
+    """Consecutive texts of one input, numbered as rows; ids where the input has them."""
+
+    source: str
+    texts: Sequence[str]
+    rows: NDArray[np.int64]
+    ids: Sequence[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.texts)
 
 
 class Source(Protocol):

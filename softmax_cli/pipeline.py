@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import numpy as np
 
 from softmax_cli.batch import LogitBatch, Ranked, Source
+from softmax_cli.concurrency import overlap
 from softmax_cli.errors import FaultHandler, InputError, Location, fail_on_fault
 from softmax_cli.labels import check_count
 from softmax_cli.ranking import rank_batch
 from softmax_cli.sinks.base import Sink
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,51 +43,6 @@ def usable_cores() -> int:
             quota, period = file.read().split()
         cores = min(cores, max(1, -(-int(quota) // int(period))))
     return cores
-
-
-def overlap(items: Iterable[T], work: Callable[[T], R], jobs: int) -> Iterator[R]:
-    """Apply `work` on `jobs` threads and yield the results in order, while a thread goes on reading.
-
-    At most `2 * jobs + 1` items are under way. An exception of the reader or of `work` is raised at its place.
-    """
-    results: queue.Queue[Future[R] | BaseException | None] = queue.Queue(2 * jobs)
-    stop = threading.Event()
-
-    def hand_on(item: Future[R] | BaseException | None) -> None:
-        while not stop.is_set():
-            with contextlib.suppress(queue.Full):
-                results.put(item, timeout=0.1)
-                return
-
-    def read() -> None:
-        try:
-            for item in items:
-                if stop.is_set():
-                    return
-                hand_on(pool.submit(work, item))
-            hand_on(None)
-        except BaseException as error:  # raised again where the results are taken
-            hand_on(error)
-
-    with ThreadPoolExecutor(jobs, thread_name_prefix="softmax-rank") as pool:
-        threading.Thread(target=read, name="softmax-read", daemon=True).start()
-        try:
-            while (result := _take(results)) is not None:
-                if isinstance(result, BaseException):
-                    raise result
-                yield result.result()
-        finally:
-            stop.set()
-
-
-def _take(results: queue.Queue[T]) -> T:
-    """Wait for the next result, awake often enough to see a signal.
-
-    A native library's handler can make the system restart an endless wait, and Ctrl-C is then never answered.
-    """
-    while True:
-        with contextlib.suppress(queue.Empty):
-            return results.get(timeout=0.2)
 
 
 def split_finite(batch: LogitBatch, names: Sequence[str] | None) -> tuple[LogitBatch, list[InputError]]:

@@ -205,4 +205,7 @@ def rank_batch(
         ids=batch.ids,
         shape=batch.shape,
         names=names,
+        sources=batch.sources,
+        positions=batch.positions,
+        faults=batch.faults,
     )

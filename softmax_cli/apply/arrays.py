@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from softmax_cli.apply.work import Work
 from softmax_cli.batch import FloatArray, as_logits
+from softmax_cli.concurrency import overlap
 from softmax_cli.errors import InputError, Location
 from softmax_cli.geometry import Geometry
-from softmax_cli.pipeline import overlap
 from softmax_cli.sinks.target import Target, writing
 from softmax_cli.sources.base import ReadOptions
 from softmax_cli.sources.npy import NpyHeader, NpyStream, check_size, read_header

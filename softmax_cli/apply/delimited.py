@@ -10,9 +10,9 @@ import numpy as np
 
 from softmax_cli.apply.work import Work
 from softmax_cli.batch import FloatArray
+from softmax_cli.concurrency import overlap
 from softmax_cli.errors import InputError
 from softmax_cli.geometry import Geometry
-from softmax_cli.pipeline import overlap
 from softmax_cli.sinks.target import Target
 from softmax_cli.sources.base import ReadOptions
 from softmax_cli.sources.cells import WHITESPACE, CellBlock

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from softmax_cli.apply.work import Work
+from softmax_cli.concurrency import overlap
 from softmax_cli.errors import Location
 from softmax_cli.geometry import Geometry
-from softmax_cli.pipeline import overlap
 from softmax_cli.sinks.target import Target
 from softmax_cli.sources.base import ReadOptions
 from softmax_cli.sources.json_document import find_logits

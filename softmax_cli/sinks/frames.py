@@ -48,7 +48,7 @@ class FrameBuilder:
         rows = np.repeat(np.arange(len(ranked)), ranked.k)[kept]
         ranks = np.tile(np.arange(1, ranked.k + 1), len(ranked))[kept]
         indices = ranked.indices.reshape(-1)[kept]
-        columns: dict[str, Any] = {"source": _source(ranked, len(rows)), "row": ranked.rows[rows]}
+        columns: dict[str, Any] = {"source": source_column(ranked).gather(rows), "row": ranked.rows[rows]}
         if self._has_ids:
             columns["id"] = _ids(ranked).gather(rows)
         columns |= {
@@ -71,7 +71,7 @@ class FrameBuilder:
                 hint="use --layout long, or -k with no more than the fewest classes",
             )
         kept = ranked.kept()
-        columns: dict[str, Any] = {"source": _source(ranked, len(ranked)), "row": ranked.rows}
+        columns: dict[str, Any] = {"source": source_column(ranked), "row": ranked.rows}
         if self._has_ids:
             columns["id"] = _ids(ranked)
         for place in range(self._k or 0):
@@ -96,10 +96,13 @@ def _where(mask: NDArray[np.bool_], values: pl.Series) -> pl.Series:
     return values if mask.all() else values.to_frame("v").select(pl.when(pl.Series(mask)).then(pl.col("v")))["v"]
 
 
-def _source(ranked: Ranked, count: int) -> pl.Series:
+def source_column(ranked: Ranked) -> pl.Series:
+    """The input of each row."""
     import polars as pl
 
-    return pl.repeat(valid(ranked.source), count, dtype=pl.String, eager=True)
+    if ranked.sources is not None:
+        return pl.Series([valid(source) for source in ranked.sources], dtype=pl.String)
+    return pl.repeat(valid(ranked.source), len(ranked), dtype=pl.String, eager=True)
 
 
 def _ids(ranked: Ranked) -> pl.Series:

@@ -9,9 +9,8 @@ import numpy as np
 
 from softmax_cli.batch import Ranked
 from softmax_cli.sinks.base import SinkOptions
-from softmax_cli.sinks.frames import labels_of
+from softmax_cli.sinks.frames import labels_of, source_column
 from softmax_cli.sinks.target import Target
-from softmax_cli.text import valid
 
 
 def json_lines(ranked: Ranked) -> bytes:
@@ -37,12 +36,12 @@ def json_lines(ranked: Ranked) -> bytes:
         .agg("predictions")
     )
     columns: dict[str, Any] = {
-        "source": pl.repeat(valid(ranked.source), len(ranked), dtype=pl.String, eager=True),
+        "source": source_column(ranked),
         "row": ranked.rows,
     }
-    if len(ranked.shape) > 1:
-        position = np.stack(np.unravel_index(ranked.rows, ranked.shape), axis=1)
-        columns["position"] = pl.Series(position, dtype=pl.Array(pl.Int64, len(ranked.shape))).arr.to_list()
+    position = ranked.places()
+    if position is not None:
+        columns["position"] = pl.Series(position, dtype=pl.Array(pl.Int64, position.shape[1])).arr.to_list()
     if ranked.ids is not None:
         columns["id"] = pl.Series(ranked.ids, dtype=pl.String)
     frame = pl.DataFrame({**columns, "group": np.arange(len(ranked))})

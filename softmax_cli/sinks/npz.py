@@ -49,7 +49,10 @@ class NpzSink:
         self._check(ranked, arrays)
         for name, values in arrays.items():
             self._append(name, values)
-        self._sources.append((valid(ranked.source), len(ranked)))
+        if ranked.sources is None:
+            self._sources.append((valid(ranked.source), len(ranked)))
+        else:
+            self._sources += [(valid(source), 1) for source in ranked.sources]
         if ranked.ids is not None:
             # Rows of inputs without ids have empty ones beside those that have them.
             self._ids += [""] * (self._counts["row"] - len(ranked) - len(self._ids))
