@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,12 +19,40 @@ Names = tuple[str, ...]
 _INDEX = re.compile(r"\d{1,9}", re.ASCII)
 
 
-def _from_lines(text: str, at: Location) -> Names:
-    """One name a line; a line that is only white space, or empty, is a name as well."""
+def names_from_lines(text: str) -> Names:
+    r"""Read one name a line; a line that is only white space, or empty, is a name as well.
+
+    >>> names_from_lines("cat\n\ndog\n")
+    ('cat', '', 'dog')
+    """
     lines = text.split("\n")
     if lines[-1] == "":
         lines.pop()
     return tuple(line.removesuffix("\r") for line in lines)
+
+
+def names_from_list(values: Iterable[Any], at: Location) -> Names:
+    """Take names from a parsed list of texts or numbers.
+
+    Raises InputError for anything else among them.
+    """
+    return tuple(_name(value, at) for value in values)
+
+
+def names_from_ids(pairs: Iterable[tuple[str | int, Any]], at: Location) -> Names:
+    """Take names from parsed pairs of class index and name, in any order.
+
+    Raises InputError for what isn't an index or a name, and for an index that is missing or stands twice.
+
+    >>> names_from_ids({"1": "cat", "0": "dog"}.items(), Location("config.json"))
+    ('dog', 'cat')
+    """
+    found = []
+    for key, value in pairs:
+        if not _INDEX.fullmatch(str(key).strip()):
+            raise InputError("bad-labels", f"the key {visible(str(key), 40)!r} isn't a class index", at=at)
+        found.append((int(key), _name(value, at)))
+    return _in_order(found, at)
 
 
 def _from_json(text: str, at: Location) -> Names:
@@ -36,17 +64,12 @@ def _from_json(text: str, at: Location) -> Names:
                 value = value[key]
                 break
     if isinstance(value, list):
-        return tuple(_name(item, at) for item in value)
+        return names_from_list(value, at)
     if not isinstance(value, dict):
         raise InputError("bad-labels", f"{describe(value)}, expected a list or an object of names", at=at)
     if value and all(type(item) is int for item in value.values()):
         return _in_order([(number, name) for name, number in value.items()], at)
-    pairs = []
-    for key, item in value.items():
-        if not _INDEX.fullmatch(key.strip()):
-            raise InputError("bad-labels", f"the key {visible(key, 40)!r} isn't a class index", at=at)
-        pairs.append((int(key), _name(item, at)))
-    return _in_order(pairs, at)
+    return names_from_ids(value.items(), at)
 
 
 def _name(value: Any, at: Location) -> str:
@@ -92,7 +115,7 @@ def _in_order(pairs: Sequence[tuple[int, str]], at: Location) -> Names:
 # Each kind of label file, by suffix; anything else is read as one name a line.
 LABEL_FORMATS: Mapping[str, Callable[[str, Location], Names]] = MappingProxyType(
     {
-        ".txt": _from_lines,
+        ".txt": lambda text, at: names_from_lines(text),
         ".json": _from_json,
         ".csv": _from_table(","),
         ".tsv": _from_table("\t"),
@@ -122,7 +145,7 @@ def read_labels(path: str) -> Names:
         raise InputError("unreadable", f"can't be read: {reason.lower()}", at=at) from error
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError("bad-encoding", "UTF-16 text, expected UTF-8", at=at)
-    names = LABEL_FORMATS.get(Path(path).suffix.lower(), _from_lines)(decode_utf8(data, at), at)
+    names = LABEL_FORMATS.get(Path(path).suffix.lower(), LABEL_FORMATS[".txt"])(decode_utf8(data, at), at)
     if not names:
         raise InputError("bad-labels", "no names in it", at=at)
     return names
