@@ -6,10 +6,10 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +20,19 @@ from softmax_cli.sources.base import BATCH_BYTES, ReadOptions, rows_or_columns
 from softmax_cli.sources.choice import choose_array
 from softmax_cli.sources.columns import Column, Kind, Roles, assign_roles, find_column
 from softmax_cli.sources.layers import check_expansion
+from softmax_cli.sources.parquet import Span, checked_spans
 from softmax_cli.sources.stream import Input
 from softmax_cli.text import visible
+
+T = TypeVar("T")
+SPAN_BYTES = 1 << 26  # of values that the table library may read at once
 
 if TYPE_CHECKING:
     import polars as pl
 
     Scan = Callable[[str], pl.LazyFrame]
+    # Yields the spans of at most about a number of rows to read the named columns in.
+    Spans = Callable[[Sequence[str], int], Iterator[Span]]
 
 
 @contextlib.contextmanager
@@ -142,12 +148,13 @@ class FrameSource:
         what: str,
         options: ReadOptions,
         size: int,
+        spans: Spans | None = None,
     ):
         import polars as pl
 
         with polars_errors(source.at, what):
             schema = scan.collect_schema()
-            self.total_rows: int | None = int(scan.select(pl.len()).collect().item())
+            self.total_rows = int(scan.select(pl.len()).collect().item())
         self.layout = plan(schema, options, source.at)
         self.name = source.name
         self.one_pass = False
@@ -155,11 +162,13 @@ class FrameSource:
         self.class_names: Sequence[str] | None = self.layout.class_names
         self.notes = self.layout.roles.notes
         self._scan, self._what, self.at, self._path = scan, what, source.at, path
+        whole = Span(0, self.total_rows)
+        self._spans = spans or (lambda *_: iter((whole,)))
         self._on_fault = options.on_fault
         self.classes: int | None = len(self.layout.roles.classes)
         if self.layout.list_column is not None:
             self.classes = self._list_length(self.layout.list_column)
-        cells = (self.total_rows or 0) * (self.classes or 1)
+        cells = self.total_rows * (self.classes or 1)
         check_expansion(cells * np.dtype(self.layout.dtype).itemsize, size, source.name)
         self.facts = {
             "format": what.lower(),
@@ -176,6 +185,7 @@ class FrameSource:
         return None
 
     def _list_length(self, name: str) -> int | None:
+        next(self._spans([name], 1), None)  # only for its checks
         with polars_errors(self.at, self._what):
             first = self._scan.select(name).head(1).collect()
         lists = [values for values in first[name].to_list() if values is not None]
@@ -189,8 +199,24 @@ class FrameSource:
         """Scan the table from its start, all columns or those named."""
         rows = max(1, BATCH_BYTES // (8 * (self.classes or 1)))
         scan = self._scan if names is None else self._scan.select(names)
+        most = max(1, SPAN_BYTES // (np.dtype(self.layout.dtype).itemsize * (self.classes or 1)))
+        spans = self._spans(names or [column.name for column in self.layout.columns], most)
+        empty = True
+        for begun in _one_ahead(spans, lambda span: self._begin(scan, span, rows)):
+            for frame in begun:
+                empty = False
+                yield from frame.iter_slices(rows)
+                del frame  # its memory is needed for the next one
+        if empty:
+            yield scan.head(0).collect()
+
+    def _begin(self, scan: pl.LazyFrame, span: Span, rows: int) -> Iterator[pl.DataFrame]:
+        """Let the library begin to read a span; its tables are yielded."""
         with polars_errors(self.at, self._what):
-            batches = scan.collect_batches(chunk_size=rows, maintain_order=True)
+            batches = scan.slice(span.first, span.rows).collect_batches(chunk_size=rows, maintain_order=True)
+        return self._received(batches, span)
+
+    def _received(self, batches: Iterator[pl.DataFrame], span: Span) -> Iterator[pl.DataFrame]:
         found = 0
         while True:
             with polars_errors(self.at, self._what):
@@ -198,11 +224,12 @@ class FrameSource:
             if frame is None:
                 break
             found += len(frame)
-            yield from frame.iter_slices(rows)
-        if not found:
-            yield scan.head(0).collect()
-        if found != self.total_rows:  # a damaged part can end the scan without an error
-            message = f"not a whole {self._what} file ({found:,} of {self.total_rows:,} rows could be read)"
+            yield frame
+            del frame
+        if found != span.rows:  # a damaged part can end the scan without an error
+            message = (
+                f"not a whole {self._what} file ({span.first + found:,} of {self.total_rows:,} rows could be read)"
+            )
             raise InputError("bad-columnar", message, at=self.at)
 
     def __iter__(self) -> Iterator[LogitBatch]:
@@ -210,12 +237,17 @@ class FrameSource:
         names = [self.layout.columns[place].name for place in self.layout.roles.classes]
         wanted = names if self.layout.id_name is None else [*names, self.layout.id_name]
         for frame in self.frames(wanted):
-            numbers = np.arange(row, row + len(frame), dtype=np.int64)
-            keep = self.sound_rows(frame, row)
+            batch = self._batch(frame, row)
             row += len(frame)
-            if not keep.all():
-                frame, numbers = frame.filter(keep), numbers[keep]
-            yield LogitBatch(self.name, self.values(frame), numbers, self._ids(frame))
+            del frame  # a view would keep all that was read with it
+            yield batch
+
+    def _batch(self, frame: pl.DataFrame, first: int) -> LogitBatch:
+        numbers = np.arange(first, first + len(frame), dtype=np.int64)
+        keep = self.sound_rows(frame, first)
+        if not keep.all():
+            frame, numbers = frame.filter(keep), numbers[keep]
+        return LogitBatch(self.name, self.values(frame), numbers, self._ids(frame))
 
     def _ids(self, frame: pl.DataFrame) -> list[str] | None:
         import polars as pl
@@ -267,15 +299,33 @@ class FrameSource:
         return flat.reshape(len(frame), self.classes or 1).astype(self.layout.dtype, copy=False)
 
 
-def _open_table(source: Input, scan: Scan, what: str, options: ReadOptions) -> FrameSource:
+def _one_ahead(spans: Iterable[Span], begin: Callable[[Span], T]) -> Iterator[T]:
+    """Begin with each span before the one in front of it is used, so that reading and ranking overlap."""
+    waiting: list[T] = []
+    for span in spans:
+        if span.apart:
+            yield from waiting
+            yield begin(span)
+            waiting.clear()
+            continue
+        waiting.append(begin(span))
+        if len(waiting) > 1:
+            yield waiting.pop(0)
+    yield from waiting
+
+
+def _open_table(
+    source: Input, scan: Scan, what: str, options: ReadOptions, check: Callable[[str], Spans] | None = None
+) -> FrameSource:
     stack = contextlib.ExitStack()
     path = stack.enter_context(local_path(source))
     size = Path(path).stat().st_size
     if not size:
         raise InputError("empty-input", "the file is empty", at=source.at)
+    spans = None if check is None else check(path)
     with polars_errors(source.at, what):
         frame = scan(path)
-    return FrameSource(source, stack, frame, what, options, size)
+    return FrameSource(source, stack, frame, what, options, size, spans)
 
 
 def scan_parquet(source: Input, options: ReadOptions) -> FrameSource:
@@ -285,7 +335,7 @@ def scan_parquet(source: Input, options: ReadOptions) -> FrameSource:
     def scan(path: str) -> pl.LazyFrame:
         return pl.scan_parquet(path, glob=False, hive_partitioning=False)
 
-    return _open_table(source, scan, "Parquet", options)
+    return _open_table(source, scan, "Parquet", options, lambda path: checked_spans(path, source.at))
 
 
 def scan_arrow(source: Input, options: ReadOptions) -> FrameSource:
