@@ -61,7 +61,7 @@ def parse_literal(text: str) -> list[Any]:
 def _value(token: str) -> Any:
     if "\\" not in token and token[0] in "'\"":
         return token[1:-1]
-    if token.isdecimal():
+    if token.isdecimal() and (token[0] != "0" or token == "0"):
         return int(token)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an unknown escape such as \d is kept, as Python does
@@ -153,10 +153,9 @@ def labels_from_metadata(metadata: Mapping[str, str], at: Location) -> tuple[Nam
 
 
 def _understood(key: str, text: str, at: Location, read: Callable[[str, Location], _T]) -> _T:
-    if len(text) > _LONGEST:
-        message = f"metadata {key}: {len(text):,} characters, expected {_LONGEST:,} at most"
-        raise ModelError("bad-config", message, at=at)
     try:
+        if len(text) > _LONGEST:
+            raise InputError("bad-value", f"{len(text):,} characters, expected {_LONGEST:,} at most", at=at)
         return read(text, at)
     except InputError as error:
         hint = "--labels FILE gives the names" if key in _KEYS else None

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 
 from softmax_cli.errors import ModelError
 from softmax_cli.model.external import ExternalFile, check_external_data, tensors_of
-from tests.models.support import FLOAT, adding, external, refused
+from tests.models.support import FLOAT, adding, external, refused, safe
 
 WEIGHTS = bytes(range(16))
 
@@ -269,4 +269,4 @@ def test_hostile_names_are_made_visible(folder: Path) -> None:
     with pytest.raises(ModelError) as caught:
         check(folder, adding([external("\x1b[31m\u202e", location="\x1b]0;x\n")]))
     assert "\\x1b[31m\\u202e" in caught.value.describe()
-    assert caught.value.describe().isprintable()
+    assert safe(caught.value.describe())
