@@ -128,6 +128,19 @@ class TextBatch:
         return len(self.texts)
 
 
+@dataclass(frozen=True, slots=True)
+class FeatureBatch:
+    """Consecutive rows of a table, column by column: arrays with the rows along the first axis, text as lists."""
+
+    source: str
+    columns: Mapping[str, NDArray[Any] | list[str]]
+    rows: NDArray[np.int64]
+    ids: Sequence[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
 class Source(Protocol):
     """Somewhere logits come from: iterate it for batches, as often as `one_pass` allows."""
 

@@ -13,12 +13,13 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def overlap(items: Iterable[T], work: Callable[[T], R], jobs: int) -> Iterator[R]:
+def overlap(items: Iterable[T], work: Callable[[T], R], jobs: int, ahead: int = 0) -> Iterator[R]:
     """Apply `work` on `jobs` threads and yield the results in order, while a thread goes on reading.
 
-    At most `2 * jobs + 1` items are under way. An exception of the reader or of `work` is raised at its place.
+    At most `2 * jobs + 1` items are under way, or `ahead + 1` if that is more. An exception of the reader or of
+    `work` is raised at its place.
     """
-    results: queue.Queue[Future[R] | BaseException | None] = queue.Queue(2 * jobs)
+    results: queue.Queue[Future[R] | BaseException | None] = queue.Queue(max(2 * jobs, ahead))
     stop = threading.Event()
 
     def hand_on(item: Future[R] | BaseException | None) -> None:

@@ -1,4 +1,4 @@
-"""What a file of logits or a model holds, and what `softmax` would do with it."""
+"""What a file of logits holds, and what `softmax` would do with it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 
 from softmax_cli.batch import Source
-from softmax_cli.errors import ModelError
-from softmax_cli.model.activation import decide_from_graph
-from softmax_cli.model.session import OnnxModel, choose_input, choose_output
+from softmax_cli.model_inspection import inspect_model
 from softmax_cli.sources import open_source
 from softmax_cli.sources.base import ReadOptions
 
@@ -22,8 +20,8 @@ _SUM_TOLERANCE = 1e-3
 
 
 def inspect_file(name: str, options: ReadOptions) -> Report:
-    """Describe a model, or read a file of logits to its end and describe it."""
-    if Path(name).suffix.lower() in MODEL_SUFFIXES:
+    """Describe a model or its folder, or read a file of logits to its end and describe it."""
+    if Path(name).suffix.lower() in MODEL_SUFFIXES or Path(name).is_dir():
         return inspect_model(name)
     return inspect_logits(open_source(name, options))
 
@@ -85,41 +83,3 @@ def _would(source: Source, statistics: _Statistics) -> str:
     if statistics.nan or statistics.plus_infinity:
         return text + "; but rows with NaN or +inf are errors unless --nan propagate"
     return text
-
-
-def inspect_model(path: str) -> Report:
-    """Describe an ONNX model: inputs, outputs and the one chosen, versions, metadata, activation."""
-    model = OnnxModel(path, threads=1)
-    report: Report = {
-        "source": path,
-        "format": "ONNX model",
-        "inputs": [str(port) for port in model.inputs],
-        "outputs": [str(port) for port in model.outputs],
-        **_versions(path),
-        **model.metadata(),
-    }
-    try:
-        output = choose_output(model.outputs, None, model.at)
-        port = choose_input(model.inputs, model.at)
-    except ModelError as error:
-        report["would"] = f"refuse it: {error.message}"
-        return report
-    decision = decide_from_graph(path, output.name)
-    report["chosen output"] = output.name
-    report["batch"] = "any" if not port.shape or port.shape[0] is None else port.shape[0]
-    report["activation"] = decision.activation if decision else "decided by the first values"
-    report["would"] = f"rank {output.name!r}; " + (decision.reason if decision else "the graph's end doesn't tell")
-    return report
-
-
-def _versions(path: str) -> Report:
-    """The format's versions, from the file itself; nothing where it isn't a plain ONNX file."""
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        model = onnx.load(path, load_external_data=False)
-    except (DecodeError, OSError, ValueError):
-        return {}
-    opsets = {item.domain or "ai.onnx": item.version for item in model.opset_import}
-    return {"IR version": model.ir_version, "opset": opsets, "producer version": model.producer_version}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from softmax_cli.batch import LogitBatch, Ranked, Source
+from softmax_cli.batch import Fault, LogitBatch, Ranked, Source
 from softmax_cli.concurrency import overlap
 from softmax_cli.errors import FaultHandler, InputError, Location, fail_on_fault
 from softmax_cli.labels import check_count
@@ -21,7 +21,8 @@ from softmax_cli.sinks.base import Sink
 class RankOptions:
     """How logits become ranked classes. The fields are named as the command's options are.
 
-    labels: names that override those of the input; labels_from: their file, for messages.
+    labels: names that override those of the input; labels_from: their file, for messages. on_fault takes the errors
+    of rows, on_input_fault those of inputs that failed among others. keep_faults: hand them on to the sink as well.
     """
 
     top: int = 5
@@ -33,6 +34,8 @@ class RankOptions:
     nan: str = "error"
     jobs: int = 1
     on_fault: FaultHandler = field(default=fail_on_fault)
+    on_input_fault: FaultHandler = field(default=fail_on_fault)
+    keep_faults: bool = False
 
 
 def usable_cores() -> int:
@@ -45,10 +48,10 @@ def usable_cores() -> int:
     return cores
 
 
-def split_finite(batch: LogitBatch, names: Sequence[str] | None) -> tuple[LogitBatch, list[InputError]]:
+def split_finite(batch: LogitBatch, names: Sequence[str] | None) -> tuple[LogitBatch, list[Fault]]:
     """Find rows that have no softmax: with NaN, with +inf, or with nothing but -inf.
 
-    Returns the batch without them, and an error for each.
+    Returns the batch without them, and a fault for each, at its place among the rows that are left.
     """
     logits = batch.logits
     if not len(batch) or not logits.shape[1]:
@@ -57,12 +60,15 @@ def split_finite(batch: LogitBatch, names: Sequence[str] | None) -> tuple[LogitB
     bad = ~np.isfinite(top)
     if not bad.any():  # a NaN anywhere makes the maximum NaN
         return batch, []
-    return batch.select(~bad), [_explain(batch, int(place), names) for place in np.nonzero(bad)[0]]
+    before = np.cumsum(~bad)
+    return batch.select(~bad), [
+        Fault(int(before[place]), _explain(batch, int(place), names)) for place in np.nonzero(bad)[0]
+    ]
 
 
 def _explain(batch: LogitBatch, place: int, names: Sequence[str] | None) -> InputError:
     logits = batch.logits[place]
-    at = Location(batch.source, row=int(batch.rows[place]))
+    at = Location(batch.source_of(place), row=int(batch.rows[place]))
     if np.isneginf(logits).all():
         return InputError("masked-row", "every logit is -inf, so no class is left", at=at)
     is_nan = bool(np.isnan(logits).any())
@@ -99,8 +105,8 @@ def rank_source(source: Source, options: RankOptions) -> Iterator[Ranked]:
         if empty:
             yield LogitBatch(source.name, np.empty((0, source.classes or 0)), np.empty(0, np.int64))
 
-    def rank(batch: LogitBatch) -> tuple[Ranked, list[InputError]]:
-        faults: list[InputError] = []
+    def rank(batch: LogitBatch) -> tuple[Ranked, list[Fault]]:
+        faults: list[Fault] = []
         if options.nan == "error":
             batch, faults = split_finite(batch, names)
         ranked = rank_batch(
@@ -114,9 +120,12 @@ def rank_source(source: Source, options: RankOptions) -> Iterator[Ranked]:
         return ranked, faults
 
     for ranked, faults in overlap(batches(), rank, options.jobs):
+        for fault in ranked.faults:
+            options.on_input_fault(fault.error)
         for fault in faults:
-            options.on_fault(fault)
-        yield ranked
+            options.on_fault(fault.error)
+        together = sorted([*ranked.faults, *faults], key=lambda fault: fault.place) if options.keep_faults else ()
+        yield replace(ranked, faults=together)
 
 
 def run(source: Source, options: RankOptions, sink: Sink, progress: Callable[[int], None] | None = None) -> int:

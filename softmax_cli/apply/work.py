@@ -32,7 +32,7 @@ class Work:
         if self.nan == "error" and values.size and not np.isfinite(values.max(axis=1)).all():
             _, faults = split_finite(cube_batch(name, geometry, values, outer, inner), None)
             if faults:
-                raise faults[0]
+                raise faults[0].error
         return activate(values, self.activation, 1, self.temperature)
 
     def on_array(self, name: str, array: NDArray[Any], geometry: Geometry) -> FloatArray:

@@ -143,6 +143,21 @@ Glob = Annotated[
     str | None,
     typer.Option("--glob", metavar="PATTERN", help="Files of directories to take.", rich_help_panel=INPUT_PANEL),
 ]
+FilesFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--files-from", metavar="FILE", help="Read names of inputs, a line each; -: stdin.", rich_help_panel=INPUT_PANEL
+    ),
+]
+Null = Annotated[
+    bool, typer.Option("-0", "--null", help="Names of --files-from end in NUL bytes.", rich_help_panel=INPUT_PANEL)
+]
+Failures = Annotated[
+    str | None,
+    typer.Option(
+        "--failures", metavar="FILE", help="Write the errors there as JSON lines.", rich_help_panel=OUTPUT_PANEL
+    ),
+]
 NanOption = Annotated[
     NanPolicy,
     typer.Option("--nan", help="Rows with NaN, +inf, or all -inf.", rich_help_panel=INPUT_PANEL),
@@ -200,7 +215,20 @@ class Faults:
 
     nan: NanOption = NanPolicy.ERROR
     on_error: OnErrorOption = OnError.FAIL
+    failures: Failures = None
+
+
+@dataclass(frozen=True)
+class Selecting:
+    """Which files are inputs."""
+
     glob: Glob = None
+    files_from: FilesFrom = None
+    null: Null = False
+
+    def arguments(self, inputs: list[str] | None) -> list[str]:
+        """The inputs as given; stdin where none are, nor a list of them."""
+        return inputs or ([] if self.files_from is not None else ["-"])
 
 
 @dataclass(frozen=True)

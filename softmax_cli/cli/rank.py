@@ -12,6 +12,7 @@ from softmax_cli.cli.groups import grouped
 def rank(
     ranking: opt.Ranking,
     reading: opt.Reading,
+    selecting: opt.Selecting,
     faults: opt.Faults,
     writing: opt.Writing,
     console: opt.Console,
@@ -28,5 +29,5 @@ def rank(
     """
     from softmax_cli.cli.shared import Request, rank_inputs
 
-    request = Request(inputs or ["-"], ranking, faults, writing, console)
+    request = Request(selecting.arguments(inputs), ranking, selecting, faults, writing, console)
     return rank_inputs(request, reading.for_logits(), activation)

@@ -4,36 +4,41 @@ from typing import Annotated
 
 import typer
 
+from softmax_cli.cli import model_options as mod
 from softmax_cli.cli import options as opt
 from softmax_cli.cli.groups import grouped
-
-OutputName = Annotated[
-    str | None,
-    typer.Option("--output-name", metavar="NAME", help="The model's output to rank.", rich_help_panel=opt.CLASS_PANEL),
-]
 
 
 @grouped
 def run(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="An ONNX file.", show_default=False)],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="An ONNX file, or a model's folder.", show_default=False)
+    ],
+    model_group: mod.Model,
     ranking: opt.Ranking,
+    images: mod.Images,
+    texts: mod.Texts,
     reading: opt.Reading,
+    selecting: opt.Selecting,
     faults: opt.Faults,
-    writing: opt.Writing,
+    writing: mod.RunWriting,
     console: opt.Console,
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="INPUT", help="Arrays or tables of samples; -: stdin.", show_default=False),
+        typer.Argument(metavar="INPUT", help="Images, arrays, tables, texts; -: stdin.", show_default=False),
     ] = None,
     activation: opt.ActivationOption = opt.ActivationName.AUTO,
-    output_name: OutputName = None,
 ) -> int:
-    """Run an ONNX classifier on arrays or tables of samples, and rank its classes.
+    """Run an ONNX classifier on images, arrays, tables or texts, and rank its classes.
 
-    Samples lie along the first axis of an array, or are the rows of a table. What the model's outputs are, logits
-    or probabilities already, is told by the end of its graph, else by their values; a note says so.
+    A model's folder says how its inputs are made: config.json, preprocessor_config.json, tokenizer.json, as Hugging
+    Face and timm write them. Samples lie along the first axis of an array, or are the rows of a table. What the
+    outputs are, logits or probabilities already, is told by the folder, the end of the graph, or the values; a note
+    says so. `softmax inspect MODEL` shows it all.
     """
-    from softmax_cli.cli.shared import Request, run_model
+    from softmax_cli.cli.running import run_model
+    from softmax_cli.cli.shared import Request
 
-    request = Request(inputs or ["-"], ranking, faults, writing, console)
-    return run_model(request, reading, model, output_name, activation)
+    arguments = selecting.arguments(inputs) if inputs or not texts.text else []
+    request = Request(arguments, ranking, selecting, faults, writing.results(), console)
+    return run_model(request, reading, model, model_group, images, texts, writing, activation)

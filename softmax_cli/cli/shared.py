@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from softmax_cli.batch import Source
 from softmax_cli.cli.console import Talk, screen_for
-from softmax_cli.cli.options import ActivationName, Console, Faults, OnError, Ranking, Reading, Writing
+from softmax_cli.cli.options import ActivationName, Console, Faults, OnError, Ranking, Selecting, Writing
 from softmax_cli.errors import ExitCode, UsageError
-from softmax_cli.jobs.discovery import check_output, discover, result_names
-from softmax_cli.jobs.rank_many import Ledger, OpenInput, rank_into_each, rank_into_one
+from softmax_cli.jobs.discovery import Discovery, Found, check_output, discover, listed_names, result_names
+from softmax_cli.jobs.failures import write_failures
+from softmax_cli.jobs.rank_many import Ledger, Unit, rank_into_each, rank_into_one
 from softmax_cli.labels import read_labels
 from softmax_cli.pipeline import RankOptions, usable_cores
 from softmax_cli.sinks import FORMATS, choose_format, open_sink
@@ -27,6 +27,7 @@ class Request:
 
     inputs: Sequence[str]
     ranking: Ranking
+    selecting: Selecting
     faults: Faults
     writing: Writing
     console: Console
@@ -41,7 +42,7 @@ def check_temperature(temperature: float) -> None:
         raise UsageError(f"--temperature {temperature}: expected a positive number")
 
 
-def _core_options(request: Request, activation: ActivationName) -> RankOptions:
+def core_options(request: Request, activation: ActivationName) -> RankOptions:
     """The core's options for those of the command line, checked; the label file is read."""
     ranking = request.ranking
     check_temperature(ranking.temperature)
@@ -66,55 +67,62 @@ def rank_inputs(request: Request, reading: ReadOptions, activation: ActivationNa
     if activation is ActivationName.AUTO:  # saved logits are logits
         activation = ActivationName.SOFTMAX
 
-    def open_input(name: str, ledger: Ledger) -> Source:
-        return open_source(name, replace(reading, on_fault=ledger.row_fault))
+    def unit(item: Found) -> Unit:
+        return Unit(item.name, lambda ledger: open_source(item.name, replace(reading, on_fault=ledger.row_fault)))
 
-    return _rank_all(request, _core_options(request, activation), open_input)
+    def units(found: Sequence[Found], together: bool) -> list[Unit]:
+        return [unit(item) for item in found]
 
-
-def run_model(
-    request: Request, reading: Reading, model: str, output_name: str | None, activation: ActivationName
-) -> int:
-    """Run a model on samples and rank its outputs; returns the exit code."""
-    from softmax_cli.model.source import Classifier, ModelSource
-
-    core = _core_options(request, activation)
-    classifier = Classifier.load(model, output_name, reading.axis, str(activation), core.jobs)
-
-    def open_input(name: str, ledger: Ledger) -> Source:
-        samples = open_source(name, replace(reading.for_samples(), on_fault=ledger.row_fault))
-        return ModelSource(classifier, samples)
-
-    return _rank_all(request, core, open_input)
+    return rank_all(request, core_options(request, activation), units)
 
 
-def _rank_all(request: Request, core: RankOptions, open_input: OpenInput) -> int:
-    """Rank all inputs into one output, or each into its own; returns the exit code."""
-    writing = request.writing
+MakeUnits = Callable[[Sequence[Found], bool], Sequence[Unit]]
+
+
+def rank_all(request: Request, core: RankOptions, make_units: MakeUnits, suffixes: Sequence[str] | None = None) -> int:
+    """Rank all inputs into one output, or each into its own; returns the exit code.
+
+    make_units: what is read as one source, of inputs that go into one output together, or not. suffixes: the files
+    of directories that are inputs.
+    """
+    selecting = request.selecting
+    if selecting.null and selecting.files_from is None:
+        raise UsageError("--null is for --files-from")
+    listed = () if selecting.files_from is None else listed_names(selecting.files_from, selecting.null)
+    found = discover(request.inputs, selecting.glob, suffixes, listed)
     talk = Talk(request.console)
     ledger = Ledger(talk, skip=request.faults.on_error is OnError.SKIP)
-    layout = str(writing.layout)
-    if writing.output_dir is not None:
-        name = choose_format(writing.format_name or "csv", STDOUT, layout)
-        found = discover(request.inputs, request.faults.glob)
-        results = result_names(found.inputs, writing.output_dir, FORMATS[name].suffixes[0])
-        rank_into_each(found.inputs, results, name, SinkOptions(layout), open_input, core, ledger)
-    else:
-        name = choose_format(writing.format_name, writing.output, layout)
-        found = discover(request.inputs, request.faults.glob)
-        check_output(found.inputs, writing.output)
-        sink_options = SinkOptions(layout, found.several, writing.output)
-        screen = screen_for(writing.output, request.console, core.activation)
-        with open_sink(name, writing.output, sink_options, screen) as sink:
-            rank_into_one(found.inputs, open_input, core, sink, ledger)
     for failure in found.failures:
         ledger.record(failure)
-    if found.skipped and request.faults.glob is None:
+    try:
+        _rank_found(request, core, found, make_units, ledger)
+    finally:
+        if request.faults.failures is not None:
+            write_failures(request.faults.failures, ledger.failures)
+    if found.skipped and selecting.glob is None:
         talk.note(f"{_count(found.skipped, 'file')} of other kinds left alone (--glob PATTERN takes them)")
     if ledger.failures:
         inputs, errors = _count(ledger.done, "input"), _count(len(ledger.failures), "error")
         talk.note(f"{_count(ledger.rows, 'row')} of {inputs} ranked; {errors}")
     return int(ExitCode.PARTIAL if ledger.failures else ExitCode.OK)
+
+
+def _rank_found(request: Request, core: RankOptions, found: Discovery, make_units: MakeUnits, ledger: Ledger) -> None:
+    writing = request.writing
+    layout = str(writing.layout)
+    if writing.output_dir is not None:
+        name = choose_format(writing.format_name or "csv", STDOUT, layout)
+        results = result_names(found.inputs, writing.output_dir, FORMATS[name].suffixes[0])
+        units = make_units(found.inputs, False)
+        rank_into_each(units, results, name, SinkOptions(layout), core, ledger)
+        return
+    name = choose_format(writing.format_name, writing.output, layout)
+    check_output(found.inputs, writing.output)
+    units = make_units(found.inputs, True)
+    sink_options = SinkOptions(layout, found.several, writing.output)
+    screen = screen_for(writing.output, request.console, core.activation)
+    with open_sink(name, writing.output, sink_options, screen) as sink:
+        rank_into_one(units, core, sink, ledger)
 
 
 def _count(number: int, what: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +21,17 @@ _WALKED = tuple(name for name in READABLE if name != "text")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One input: its name as it's shown, and its path below the directory it was found in (None: given itself)."""
+    """One input: its name as it's shown, and the directory that it was found in (None: given itself)."""
 
     name: str
-    relative: Path | None = None
+    folder: str | None = None
+
+    @property
+    def relative(self) -> Path:
+        """Where its result belongs below an output directory."""
+        if self.folder is not None:
+            return Path(self.name).relative_to(self.folder)
+        return Path("stdin" if self.name == STDIN else Path(self.name).name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +71,29 @@ def _belongs(path: Path, relative: Path, glob: str | None, suffixes: Sequence[st
     return path.name.lower().endswith(tuple(suffixes))
 
 
-def discover(arguments: Sequence[str], glob: str | None = None, suffixes: Sequence[str] | None = None) -> Discovery:
+def listed_names(list_file: str, null: bool) -> list[str]:
+    """Read names of inputs from a file, or from stdin as `-`: a line each, or each ended by a NUL byte.
+
+    Raises InputError where the file can't be read.
+    """
+    try:
+        data = sys.stdin.buffer.read() if list_file == STDIN else Path(list_file).read_bytes()
+    except OSError as error:
+        raise unreadable(list_file, error) from error
+    names = data.split(b"\0") if null else [line.removesuffix(b"\r") for line in data.split(b"\n")]
+    return [os.fsdecode(name) for name in names if name]
+
+
+def discover(
+    arguments: Sequence[str],
+    glob: str | None = None,
+    suffixes: Sequence[str] | None = None,
+    listed: Sequence[str] = (),
+) -> Discovery:
     """Find the inputs of a command: files and `-` as given, directories walked recursively in sorted order.
 
     glob: takes the files of directories whose name or relative path matches, instead of those with a known suffix.
-    Raises InputError for a directory without inputs.
+    listed: names taken as they are. Raises InputError for a directory without inputs.
     """
     suffixes = suffixes_of(_WALKED) if suffixes is None else suffixes
     found: list[Found] = []
@@ -84,9 +110,8 @@ def discover(arguments: Sequence[str], glob: str | None = None, suffixes: Sequen
         before = len(found)
         folder = Path(argument)
         for path in _walk(folder, failures):
-            relative = path.relative_to(folder)
-            if _belongs(path, relative, glob, suffixes):
-                found.append(Found(str(path), relative))
+            if _belongs(path, path.relative_to(folder), glob, suffixes):
+                found.append(Found(str(path), str(folder)))
             else:
                 skipped += 1
         if len(found) == before:
@@ -96,6 +121,7 @@ def discover(arguments: Sequence[str], glob: str | None = None, suffixes: Sequen
             message = f"no file in this directory {sought}"
             hint = "--glob PATTERN takes others" if glob is None else None
             raise InputError("no-inputs", message, at=Location(argument), hint=hint)
+    found += [Found(name) for name in listed]
     if found.count(Found(STDIN)) > 1:
         raise UsageError("stdin (-) can be read only once")
     return Discovery(tuple(found), skipped, has_directory, tuple(failures))
@@ -125,9 +151,7 @@ def result_names(found: Sequence[Found], folder: str, suffix: str) -> list[Path]
     """
     names: dict[Path, str] = {}
     for item in found:
-        relative = item.relative if item.relative is not None else Path("stdin" if item.name == STDIN else item.name)
-        if item.relative is None:
-            relative = Path(relative.name)
+        relative = item.relative
         stem = relative.name
         for packed in COMPRESSION_SUFFIXES:
             stem = stem.removesuffix(packed)

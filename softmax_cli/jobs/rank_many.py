@@ -9,14 +9,24 @@ from pathlib import Path
 from typing import Protocol
 
 from softmax_cli.batch import Source
-from softmax_cli.errors import InputError, ModelError, SoftmaxError
-from softmax_cli.jobs.discovery import Found
+from softmax_cli.errors import InputError, ModelError, SoftmaxError, fail_on_fault
 from softmax_cli.pipeline import RankOptions, run
 from softmax_cli.sinks import open_sink
 from softmax_cli.sinks.base import Sink, SinkOptions
 from softmax_cli.sinks.target import unwritable
 
-OpenInput = Callable[[str, "Ledger"], Source]
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Inputs that are read as one source: a file, or images that a model takes together.
+
+    inputs: how many they are. alone: whether there is nothing else, so that what fails it fails the run.
+    """
+
+    name: str
+    open: Callable[[Ledger], Source]
+    inputs: int = 1
+    alone: bool = False
 
 
 class Reporter(Protocol):
@@ -52,6 +62,15 @@ class Ledger:
             raise error
         self.record(error)
 
+    def check(self, units: Sequence[Unit]) -> None:
+        """See that some input could be read.
+
+        Raises InputError where none could.
+        """
+        inputs = sum(unit.inputs for unit in units)
+        if inputs and not self.done:
+            raise InputError("no-inputs", f"none of the {inputs:,} inputs could be read")
+
     def record(self, error: SoftmaxError) -> None:
         """Record a failure and show it."""
         if self.skip and error.hint is not None and "--on-error skip" in error.hint:
@@ -60,54 +79,57 @@ class Ledger:
         self.report.error(error)
 
 
-def rank_into_one(
-    inputs: Sequence[Found], open_input: OpenInput, options: RankOptions, sink: Sink, ledger: Ledger
-) -> None:
+def rank_into_one(units: Sequence[Unit], options: RankOptions, sink: Sink, ledger: Ledger) -> None:
     """Rank all inputs into one sink.
 
-    A single input's error is raised. Of several, each error is recorded and the others go on; if all fail, the
-    last error is raised, so that nothing is left at the output's name.
+    A single input's error is raised. Of several, each error is recorded and the others go on; if all fail, an
+    error is raised, so that nothing is left at the output's name.
     """
-    for item in inputs:
+    for unit in units:
         try:
-            _rank(item, open_input, options, sink, ledger)
+            _rank(unit, options, sink, ledger)
         except (InputError, ModelError) as error:
-            if len(inputs) == 1:
+            if len(units) == 1:
                 raise
             ledger.record(error)
-    if inputs and not ledger.done:
-        raise InputError("no-inputs", f"none of the {len(inputs):,} inputs could be read")
+    ledger.check(units)
 
 
 def rank_into_each(
-    inputs: Sequence[Found],
+    units: Sequence[Unit],
     results: Sequence[Path],
     format_name: str,
     sink_options: SinkOptions,
-    open_input: OpenInput,
     options: RankOptions,
     ledger: Ledger,
 ) -> None:
     """Rank each input into a file of its own; a failed one leaves none."""
-    for item, path in zip(inputs, results, strict=True):
+    for unit, path in zip(units, results, strict=True):
         try:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise unwritable(str(path.parent), error) from error
             with open_sink(format_name, str(path), replace(sink_options, name=str(path))) as sink:
-                _rank(item, open_input, options, sink, ledger)
+                _rank(unit, options, sink, ledger)
         except (InputError, ModelError) as error:
             ledger.record(error)
-    if inputs and not ledger.done:
-        raise InputError("no-inputs", f"none of the {len(inputs):,} inputs could be read")
+    ledger.check(units)
 
 
-def _rank(item: Found, open_input: OpenInput, options: RankOptions, sink: Sink, ledger: Ledger) -> None:
-    source = open_input(item.name, ledger)
-    for note in source.notes:
-        ledger.report.note(f"{item.name}: {note}")
+def _rank(unit: Unit, options: RankOptions, sink: Sink, ledger: Ledger) -> None:
+    source = unit.open(ledger)
+    told = source.notes
+    for note in told:
+        ledger.report.note(f"{unit.name}: {note}")
     written = 0
+    failed = len(ledger.failures)
+    handlers = replace(
+        options,
+        on_fault=ledger.record if unit.inputs > 1 else ledger.row_fault,
+        on_input_fault=fail_on_fault if unit.alone else ledger.record,
+        keep_faults=ledger.skip,
+    )
     with ledger.report.progress(source) as advance:
 
         def count(rows: int) -> None:
@@ -116,11 +138,13 @@ def _rank(item: Found, open_input: OpenInput, options: RankOptions, sink: Sink, 
             advance(rows)
 
         try:
-            run(source, replace(options, on_fault=ledger.row_fault), sink, count)
+            run(source, handlers, sink, count)
         except InputError as error:
             if written and error.hint is None:
                 error.hint = f"{written:,} rows before it were ranked"
             raise
         finally:
             ledger.rows += written
-    ledger.done += 1
+    for note in source.notes[len(told) :]:
+        ledger.report.note(f"{unit.name}: {note}")
+    ledger.done += unit.inputs - (len(ledger.failures) - failed if unit.inputs > 1 else 0)

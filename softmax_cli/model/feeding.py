@@ -18,7 +18,7 @@ class Feed:
 
     places: (samples,) int64, which samples of the window these are; the tensors may hold more (a fixed batch that
     was filled up), whose results are dropped. keep: (samples, length) bool for sequences, the positions that are
-    real and not padding or special; tokens: their texts, sample by sample.
+    real and not padding or special; tokens: the texts at these, sample by sample.
     """
 
     tensors: Mapping[str, NDArray[Any]]

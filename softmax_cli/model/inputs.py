@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.batch import LogitBatch
+from softmax_cli.batch import LogitBatch, Source
 from softmax_cli.errors import InputError, Location
 from softmax_cli.geometry import shape_text
+from softmax_cli.model.feeding import Feed, Window
 from softmax_cli.model.session import Port
 
 DEFAULT_BATCH = 64
@@ -27,7 +28,7 @@ class SampleShape:
     fixed: bool
 
 
-def fit_shape(port: Port, data: tuple[int, ...] | None, width: int, at: Location) -> SampleShape:
+def fit_shape(port: Port, data: tuple[int, ...] | None, width: int, at: Location, batch: int) -> SampleShape:
     """Fit rows of `width` numbers, of an array of shape `data` where there is one, to a model's input.
 
     Raises InputError that says both shapes where they don't fit.
@@ -42,7 +43,7 @@ def fit_shape(port: Port, data: tuple[int, ...] | None, width: int, at: Location
         shape = shape_text(data) if data is not None else f"rows of {width:,} numbers"
         raise InputError("model-input", f"{shape} doesn't fit the model's input {port}", at=at)
     fixed = port.shape[0] if port.shape else None
-    return SampleShape(tuple(sample), fixed or DEFAULT_BATCH, fixed is not None)
+    return SampleShape(tuple(sample), fixed or batch, fixed is not None)
 
 
 def _reshaped(wanted: tuple[int | None, ...], given: tuple[int, ...], width: int) -> tuple[int, ...]:
@@ -77,46 +78,73 @@ def cast(values: NDArray[Any], dtype: type[np.generic], at: Location, first_row:
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """One run's samples; `count` of them are real, the rest fills a fixed batch."""
+class ArrayFeeder:
+    """Feeds the rows of an array or a table to a model's one input, in the batches that it wants."""
 
-    samples: NDArray[Any]
-    count: int
-    rows: NDArray[np.int64]
-    ids: list[str] | None
+    def __init__(self, samples: Source, port: Port, batch_size: int | None = None):
+        self._samples = samples
+        self._port = port
+        self._at = Location(samples.name)
+        self.name = samples.name
+        self.notes = samples.notes
+        self.facts: Mapping[str, Any] = samples.facts
+        self.total_rows = samples.total_rows
+        known = samples.facts.get("shape")
+        shape = None if known is None else tuple(known)
+        self._fit = fit_shape(port, shape, samples.classes or 0, self._at, batch_size or DEFAULT_BATCH)
+
+    def share_read(self) -> float | None:
+        """How much of the samples was read so far."""
+        return self._samples.share_read()
+
+    def __iter__(self) -> Iterator[Window]:
+        """Cut the stream of rows into the model's batches, whatever pieces it comes in."""
+        size = self._fit.batch
+        for batch in rebatched(self._samples, size):
+            yield self._window(batch)
+
+    def _window(self, batch: LogitBatch) -> Window:
+        assert self._port.dtype is not None
+        samples = cast(batch.logits, self._port.dtype, self._at, int(batch.rows[0]))
+        samples = samples.reshape(len(batch), *self._fit.sample)
+        if self._fit.fixed:
+            samples = filled(samples, self._fit.batch)
+        feed = Feed({self._port.name: np.ascontiguousarray(samples)}, np.arange(len(batch)))
+        return Window(self.name, batch.rows, [feed], batch.ids)
 
 
-def chunks(batches: Iterable[LogitBatch], fit: SampleShape, port: Port, at: Location) -> Iterator[Chunk]:
-    """Cut a stream of rows into the model's batches, whatever pieces it comes in."""
+def filled(samples: NDArray[Any], size: int) -> NDArray[Any]:
+    """Fill a fixed batch up with its last sample; the results beyond the real ones are dropped later."""
+    missing = size - len(samples)
+    return np.concatenate([samples, np.repeat(samples[-1:], missing, axis=0)]) if missing > 0 else samples
+
+
+def rebatched(batches: Iterable[LogitBatch], size: int) -> Iterator[LogitBatch]:
+    """Cut batches into ones of `size` rows; the last may be shorter."""
     waiting: list[LogitBatch] = []
     count = 0
     for batch in batches:
         waiting.append(batch)
         count += len(batch)
-        while count >= fit.batch:
-            values, rows, ids = _joined(waiting)
-            yield _chunk(values[: fit.batch], rows[: fit.batch], ids and ids[: fit.batch], fit, port, at)
-            rest_ids = ids and ids[fit.batch :]
-            waiting = [LogitBatch(batch.source, values[fit.batch :], rows[fit.batch :], rest_ids)]
-            count -= fit.batch
+        if count < size:
+            continue
+        whole = _joined(waiting)
+        for first in range(0, count - size + 1, size):
+            yield _part(whole, first, first + size)
+        waiting = [_part(whole, count - count % size, count)]
+        count %= size
     if count:
-        yield _chunk(*_joined(waiting), fit, port, at)
+        yield _joined(waiting)
 
 
-def _joined(batches: list[LogitBatch]) -> tuple[NDArray[Any], NDArray[np.int64], list[str] | None]:
+def _joined(batches: list[LogitBatch]) -> LogitBatch:
     if len(batches) == 1:
-        return batches[0].logits, batches[0].rows, None if batches[0].ids is None else list(batches[0].ids)
+        return batches[0]
     ids = None if batches[0].ids is None else [text for batch in batches for text in batch.ids or ()]
-    return np.concatenate([b.logits for b in batches]), np.concatenate([b.rows for b in batches]), ids
+    logits = np.concatenate([batch.logits for batch in batches])
+    return LogitBatch(batches[0].source, logits, np.concatenate([batch.rows for batch in batches]), ids)
 
 
-def _chunk(
-    values: NDArray[Any], rows: NDArray[np.int64], ids: list[str] | None, fit: SampleShape, port: Port, at: Location
-) -> Chunk:
-    assert port.dtype is not None
-    samples = cast(values, port.dtype, at, int(rows[0])).reshape(len(values), *fit.sample)
-    if fit.fixed and len(samples) < fit.batch:
-        filling = np.repeat(samples[-1:], fit.batch - len(samples), axis=0)
-        samples = np.concatenate([samples, filling])
-    return Chunk(np.ascontiguousarray(samples), len(values), rows, ids)
+def _part(batch: LogitBatch, first: int, end: int) -> LogitBatch:
+    ids = None if batch.ids is None else batch.ids[first:end]
+    return LogitBatch(batch.source, batch.logits[first:end], batch.rows[first:end], ids)

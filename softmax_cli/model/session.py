@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.errors import Location, ModelError
+from softmax_cli.model.external import check_external_data
 from softmax_cli.text import visible
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ _METADATA = {
     "description": "description",
     "metadata": "custom_metadata_map",
 }
+DEFAULT_PROVIDER = "cpu"
+_PROVIDER_ENDING = "ExecutionProvider"
+_REMOTE = ("azure",)  # calls a service: never chosen by itself
 _PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ")
 _TENSOR = re.compile(r"tensor\((\w+)\)")
 _DTYPES: Mapping[str, type[np.generic]] = {
@@ -61,6 +65,13 @@ class Port:
         """Whether it's a sequence of maps from class to score, as scikit-learn's converter makes them."""
         return self.kind.startswith("seq(map(") and "tensor(float)" in self.kind
 
+    @property
+    def column_kind(self) -> str:
+        """What a table's column must hold for it: text, integers or numbers."""
+        if self.kind == "tensor(string)":
+            return "text"
+        return "number" if self.dtype is None or self.is_float else "integer"
+
     def __str__(self) -> str:
         shape = "×".join("?" if length is None else str(length) for length in self.shape)
         return f"{visible(self.name, 60)} ({shape + ' ' if shape else ''}{self.kind})"
@@ -78,35 +89,70 @@ def runtime_errors(slug: str, at: Location, what: str) -> Iterator[None]:
         raise ModelError(slug, f"{what}: {visible(text, 300)}", at=at) from error
 
 
-class OnnxModel:
-    """An ONNX file ready to run on the CPU, with `threads` threads within an operator.
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What runs a model: an execution provider by its short name (`auto`: the best there is), its options, threads.
 
-    Raises ModelError where the file isn't there or can't be loaded.
+    threads: within one operator.
     """
 
-    def __init__(self, path: str, threads: int):
+    provider: str = DEFAULT_PROVIDER
+    options: Mapping[str, str] = field(default_factory=dict)
+    threads: int = 1
+
+    def providers(self, available: Sequence[str], at: Location) -> list[Any]:
+        """The providers for ONNX Runtime, the CPU's at the end.
+
+        Raises ModelError for one that isn't available, with those that are.
+        """
+        short = {name.removesuffix(_PROVIDER_ENDING).lower(): name for name in available}
+        if self.provider == "auto":
+            return [name for key, name in short.items() if key not in _REMOTE]
+        if self.provider.lower() not in short:
+            message = f"--provider {visible(self.provider)} isn't available here"
+            hint = f"there are: {', '.join(short)}; others come with another build of onnxruntime"
+            raise ModelError("unknown-provider", message, at=at, hint=hint)
+        chosen = short[self.provider.lower()]
+        return [(chosen, dict(self.options)), *(["CPUExecutionProvider"] if self.provider.lower() != "cpu" else [])]
+
+
+class OnnxModel:
+    """An ONNX file ready to run.
+
+    Raises ModelError where the file isn't there, its external data isn't in order, or it can't be loaded.
+    """
+
+    def __init__(self, path: str, engine: Engine):
         self.path = path
         self.at = Location(path)
         if not Path(path).exists():
             raise ModelError("not-found", "no such model file", at=self.at)
-        if Path(path).is_dir():
-            raise ModelError("bad-model", "a directory, expected an .onnx file", at=self.at)
-        session = self._load(threads)
+        if not Path(path).is_file():
+            raise ModelError("bad-model", "not a regular file, expected an .onnx file", at=self.at)
+        self.external = check_external_data(path)
+        session = self._load(engine)
         self._session = session
+        self.provider = session.get_providers()[0].removesuffix(_PROVIDER_ENDING).lower()
+        if engine.provider not in ("auto", self.provider):
+            message = f"--provider {engine.provider} can't be used here: ONNX Runtime fell back to {self.provider}"
+            raise ModelError("unknown-provider", message, at=self.at)
         self.inputs = tuple(_port(value) for value in session.get_inputs())
         self.outputs = tuple(_port(value) for value in session.get_outputs())
 
-    def _load(self, threads: int) -> onnxruntime.InferenceSession:
+    def _load(self, engine: Engine) -> onnxruntime.InferenceSession:
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # its import writes files under the home directory
         import onnxruntime
 
         onnxruntime.set_default_logger_severity(4)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = engine.threads
         options.inter_op_num_threads = 1
+        # Threads that spin while they wait would take the cores from decoding and ranking.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        providers = engine.providers(onnxruntime.get_available_providers(), self.at)
         with runtime_errors("bad-model", self.at, "ONNX Runtime can't load it"):
-            return onnxruntime.InferenceSession(self._loadable(), options, providers=["CPUExecutionProvider"])
+            return onnxruntime.InferenceSession(self._loadable(), options, providers=providers)
 
     def _loadable(self) -> str | bytes:
         """The path, or the bytes where ONNX Runtime couldn't take it: it wants UTF-8."""
@@ -163,16 +209,3 @@ def choose_output(outputs: Sequence[Port], wanted: str | None, at: Location) -> 
             return port
     message = f"which of {len(scores)} outputs: {listed}?"
     raise ModelError("ambiguous-output", message, at=at, hint="--output-name NAME chooses one")
-
-
-def choose_input(inputs: Sequence[Port], at: Location) -> Port:
-    """The one input of a model.
-
-    Raises ModelError where there are several, none, or one that doesn't hold numbers.
-    """
-    listed = ", ".join(map(str, inputs))
-    if len(inputs) != 1:
-        raise ModelError("unsupported-model", f"{len(inputs)} inputs, expected one: {listed or 'none'}", at=at)
-    if inputs[0].dtype is None:
-        raise ModelError("unsupported-model", f"the input holds no numbers: {listed}", at=at)
-    return inputs[0]

@@ -3,76 +3,61 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.batch import LogitBatch, Source, as_logits
-from softmax_cli.errors import InputError, Location, ModelError
-from softmax_cli.geometry import Geometry, cube_batch, shape_text
-from softmax_cli.model.activation import Decision, decide_from_graph, decide_from_values, look_like_probabilities
-from softmax_cli.model.inputs import Chunk, chunks, fit_shape
-from softmax_cli.model.session import OnnxModel, Port, choose_input, choose_output
+from softmax_cli.batch import Fault, LogitBatch
+from softmax_cli.errors import Location
+from softmax_cli.model.activation import check_values
+from softmax_cli.model.classifier import Classifier, map_values
+from softmax_cli.model.feeding import Feed, Feeder, Window
+from softmax_cli.model.scores import Scores, batch_of, read_scores
 
-_MANY_ROWS = 1 << 40  # stands for a length that only reading tells
-
-
-@dataclass
-class Classifier:
-    """A model, the output that holds its scores, and what they are.
-
-    axis: the class axis of the output. decision: None until the graph or the first values tell. announced:
-    whether the user was told of it.
-    """
-
-    model: OnnxModel
-    output: Port
-    axis: int
-    decision: Decision | None
-    announced: bool = False
-
-    @classmethod
-    def load(cls, path: str, output_name: str | None, axis: int, activation: str, threads: int) -> Classifier:
-        """Load a model and choose its output; `activation` "auto" leaves the decision to the evidence."""
-        model = OnnxModel(path, threads)
-        output = choose_output(model.outputs, output_name, model.at)
-        decision = Decision(activation, "--activation") if activation != "auto" else None
-        return cls(model, output, axis, decision or decide_from_graph(path, output.name))
-
-    @cached_property
-    def input(self) -> Port:
-        """The model's one input."""
-        return choose_input(self.model.inputs, self.model.at)
+SaveInput = Callable[[Mapping[str, NDArray[Any]], int], None]
 
 
 class ModelSource:
-    """The logits that a classifier gives for the samples of an input.
+    """The logits that a classifier gives for the samples of an input, or of many.
 
-    The first chunk is run when the source is made: it tells the classes, and the activation where the graph
-    doesn't.
+    The first window is run when the source is made: it tells the classes, and what the outputs are. save_input:
+    takes the tensors of each run, and how many samples of them are real.
     """
 
-    def __init__(self, classifier: Classifier, samples: Source):
+    def __init__(self, classifier: Classifier, feeder: Feeder, save_input: SaveInput | None = None):
         self._classifier = classifier
-        self._samples = samples
-        self._at = Location(samples.name)
-        self.name = samples.name
+        self._feeder = feeder
+        self._save_input = save_input
+        self.name = feeder.name
         self.one_pass = True
-        self.class_names: Sequence[str] | None = None
-        self._inner = 1
-        known = samples.facts.get("shape")
-        shape = None if known is None else tuple(known)
-        fit = fit_shape(classifier.input, shape, samples.classes or 0, self._at)
-        self._results = (self._run(chunk) for chunk in chunks(samples, fit, classifier.input, self._at))
-        self._first = next(self._results, None)
-        self.classes: int | None = None if self._first is None else int(self._first.logits.shape[1])
-        rows = samples.total_rows
-        self.total_rows: int | None = None if rows is None else rows * self._inner
-        self.notes = (*samples.notes, *self._decide())
+        self.classes: int | None = None
+        self._inner: int | None = None
+        self._keys: tuple[str, ...] | None = None
+        self._form = (1, 2)  # the class axis, and the dimensions of the output
+        self._rows = 0
+        self._results = self._run_all()
+        self._start: list[LogitBatch] = []
+        for batch in self._results:  # windows in which every input failed tell nothing
+            self._start.append(batch)
+            if len(batch):
+                break
+        first = self._start[-1] if self._start and len(self._start[-1]) else None
+        self.classes = None if first is None else int(first.logits.shape[1])
+        self._decision_notes = self._decide(first)
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """The decisions that were made for the user; what only the whole input tells comes at the end."""
+        return (*self._feeder.notes, *self._decision_notes, *getattr(self._feeder, "late_notes", ()))
+
+    @property
+    def total_rows(self) -> int | None:
+        """The rows that all samples make, where that is known."""
+        total = self._feeder.total_rows
+        return None if total is None or self._inner is None else total * self._inner
 
     @property
     def activation(self) -> str | None:
@@ -81,75 +66,67 @@ class ModelSource:
         return None if decision is None else decision.activation
 
     @property
+    def class_names(self) -> Sequence[str] | None:
+        """The names that the model gives its classes.
+
+        Raises InputError where there are more or fewer of them than classes.
+        """
+        return None if self.classes is None else self._classifier.labels(self.classes, self._keys)[0]
+
+    @property
     def facts(self) -> Mapping[str, Any]:
         """What the input is."""
-        return self._samples.facts
+        return self._feeder.facts
 
     def share_read(self) -> float | None:
         """How much of the samples was read so far."""
-        return self._samples.share_read()
+        return self._feeder.share_read()
 
-    def _decide(self) -> tuple[str, ...]:
+    def _decide(self, first: LogitBatch | None) -> tuple[str, ...]:
         """Decide on the activation with the first values, once a run; the note that says so."""
         classifier = self._classifier
-        if classifier.decision is None and self._first is not None:
-            classifier.decision = decide_from_values(self._first.logits)
-        if classifier.decision is None or classifier.announced or classifier.decision.reason == "--activation":
+        announced = classifier.decision is not None
+        if first is None:
             return ()
-        classifier.announced = True
-        wording = {"none": "no activation was applied", "softmax": "softmax was applied"}
-        return (f"{classifier.decision.reason}; {wording[classifier.decision.activation]} (--activation overrides)",)
+        decision = classifier.decide(first.logits, *self._form)
+        return () if announced or decision.reason == "--activation" else (decision.note,)
 
     def __iter__(self) -> Iterator[LogitBatch]:
-        if self._first is None:
-            return
-        for batch in itertools.chain([self._first], self._results):
-            self._check(batch)
+        for batch in itertools.chain(self._start, self._results):
+            if self._classifier.decision is not None and len(batch):
+                at = Location(batch.source_of(0), row=int(batch.rows[0]))
+                check_values(self._classifier.decision, batch.logits, at)
             yield batch
+        self._start = []
 
-    def _check(self, batch: LogitBatch) -> None:
-        decision = self._classifier.decision
-        if decision is None or not decision.from_values or decision.activation != "none":
-            return
-        if not look_like_probabilities(batch.logits):
-            row = int(batch.rows[0])
-            message = f"rows from {row} on aren't probabilities, as those before were"
-            hint = "--activation softmax or --activation none says what the outputs are"
-            at = Location(self.name, row=row)
-            raise ModelError("activation-contradiction", message, at=at, hint=hint)
+    def _run_all(self) -> Iterator[LogitBatch]:
+        waiting: tuple[Fault, ...] = ()  # inputs that failed before the first row
+        for window in self._feeder:
+            if not window.feeds:
+                waiting += tuple(window.faults)
+                continue
+            batch = self._run_window(window)
+            if waiting:
+                batch = replace(batch, faults=[*(Fault(0, fault.error) for fault in waiting), *batch.faults])
+                waiting = ()
+            yield batch
+        if waiting:
+            empty = np.empty((0, self.classes or 0), np.float32)
+            yield LogitBatch(self.name, empty, np.empty(0, np.int64), faults=[Fault(0, f.error) for f in waiting])
 
-    def _run(self, chunk: Chunk) -> LogitBatch:
+    def _run_window(self, window: Window) -> LogitBatch:
+        scores = [self._run(feed) for feed in window.feeds]
+        self._form = (scores[0].axis, scores[0].dimensions)
+        batch = batch_of(window, scores, self._feeder.total_rows, self._rows)
+        self._inner = scores[0].values.shape[1] if batch.positions is None else None
+        self._rows += len(batch)
+        return batch
+
+    def _run(self, feed: Feed) -> Scores:
         classifier = self._classifier
-        result = classifier.model.run(classifier.output.name, {classifier.input.name: chunk.samples})
-        values = self._zipmap(result) if classifier.output.is_zipmap else np.asarray(result)
-        return self._batch(values[: chunk.count] if values.ndim else values, chunk)
-
-    def _batch(self, values: NDArray[Any], chunk: Chunk) -> LogitBatch:
-        at = self._classifier.model.at
-        if values.ndim < 2 or len(values) != chunk.count:
-            found = shape_text(values.shape)
-            message = f"output {self._classifier.output} is {found} for {chunk.count} samples, expected a row each"
-            raise ModelError("unsupported-model", message, at=at)
-        try:
-            geometry = Geometry.of(values.shape, self._classifier.axis, at)
-        except InputError as error:
-            raise ModelError(error.slug, f"the model's output: {error.message}", at=at, hint=error.hint) from error
-        if geometry.axis == 0:
-            message = "--axis 0 is the batch axis of the model's output"
-            raise ModelError("axis-range", message, at=at)
-        cube = values.reshape(geometry.outer, geometry.classes, geometry.inner)
-        flat = cube_batch(self.name, geometry, cube, 0, 0)
-        self._inner = len(flat.logits) // chunk.count
-        rows = (chunk.rows[:, None] * self._inner + np.arange(self._inner)).reshape(-1)
-        ids = None if chunk.ids is None else [text for text in chunk.ids for _ in range(self._inner)]
-        shape = (self._samples.total_rows or _MANY_ROWS, *geometry.row_shape[1:])
-        return LogitBatch(self.name, as_logits(flat.logits), rows, ids, shape)
-
-    def _zipmap(self, rows: list[dict[Any, float]]) -> NDArray[np.float32]:
-        """A sequence of maps from class to score: the keys are the labels, in the first row's order."""
-        keys = list(rows[0]) if rows else []
-        if self.class_names is None:
-            self.class_names = tuple(map(str, keys))
-        if any(row.keys() != rows[0].keys() for row in rows):
-            raise ModelError("unsupported-model", "the output's maps have different keys", at=self._classifier.model.at)
-        return np.array([[row[key] for key in keys] for row in rows], np.float32)
+        if self._save_input is not None:
+            self._save_input(feed.tensors, len(feed.places))
+        result = classifier.model.run(classifier.output.name, feed.tensors)
+        if classifier.output.is_zipmap:
+            result, self._keys = map_values(result, classifier.model)
+        return read_scores(np.asarray(result), feed, classifier.options.axis, classifier.model.at, classifier.output)

@@ -50,7 +50,9 @@ class FrameWriter:
             self._schema = frame.schema
             self._thread = threading.Thread(target=self._run, args=(self._schema,), daemon=True)
             self._thread.start()
-        self._put(frame.cast(self._schema))
+        # In parts: the library reads several tables ahead, and those of a batch of narrow rows are long.
+        for part in frame.cast(self._schema).iter_slices(self._group_rows):
+            self._put(part)
 
     def _put(self, item: pl.DataFrame | BaseException | None) -> None:
         while True:

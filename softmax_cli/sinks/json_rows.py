@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 
 import numpy as np
 
 from softmax_cli.batch import Ranked
+from softmax_cli.errors import InputError
 from softmax_cli.sinks.base import SinkOptions
 from softmax_cli.sinks.frames import labels_of, source_column
 from softmax_cli.sinks.target import Target
+from softmax_cli.text import valid
 
 
 def json_lines(ranked: Ranked) -> bytes:
@@ -52,6 +55,21 @@ def json_lines(ranked: Ranked) -> bytes:
     return buffer.getvalue()
 
 
+def json_objects(ranked: Ranked) -> list[bytes]:
+    """Return a batch as JSON objects: one a row, and one in the place of each input that failed."""
+    rows = json_lines(ranked).splitlines() if len(ranked) else []
+    for done, fault in enumerate(ranked.faults):
+        rows.insert(fault.place + done, _error_object(fault.error))
+    return rows
+
+
+def _error_object(error: InputError) -> bytes:
+    record = {key: valid(item) if isinstance(item, str) else item for key, item in error.as_record().items()}
+    record.pop("type")
+    whose = {key: record.pop(key) for key in ("source", "row") if key in record}
+    return json.dumps({**whose, "error": record}, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 class JsonLinesSink:
     """Writes an object a line, and hands each batch to the system."""
 
@@ -60,9 +78,11 @@ class JsonLinesSink:
 
     def write(self, ranked: Ranked) -> None:
         """Write a batch."""
-        if len(ranked):
+        if ranked.faults:
+            self._target.write(b"".join(row + b"\n" for row in json_objects(ranked)))
+        elif len(ranked):
             self._target.write(json_lines(ranked))
-            self._target.flush()
+        self._target.flush()
 
     def close(self) -> None:
         """Nothing is left to write."""
@@ -80,9 +100,10 @@ class JsonSink:
 
     def write(self, ranked: Ranked) -> None:
         """Write a batch."""
-        if len(ranked):
+        rows = json_objects(ranked)
+        if rows:
             self._target.write(b"[\n" if self._empty else b",\n")
-            self._target.write(json_lines(ranked).rstrip(b"\n").replace(b"}\n{", b"},\n{"))
+            self._target.write(b",\n".join(rows))
             self._target.flush()
             self._empty = False
 

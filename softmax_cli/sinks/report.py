@@ -32,7 +32,7 @@ def write_report(report: Mapping[str, Any], format_name: str, target: Target) ->
     width = max(map(len, report), default=0)
     lines: list[str] = []
     for key, value in report.items():
-        if value == "" or value == {}:
+        if value in ("", {}, []):
             continue
         parts = _lines(value)
         lines += [f"{(key if place == 0 else '').ljust(width)}  {part}" for place, part in enumerate(parts)]
@@ -59,10 +59,15 @@ def _lines(value: Any) -> list[str]:
     if isinstance(value, int):
         return [f"{value:,}"]
     if isinstance(value, Mapping):
-        return [f"{visible(str(key))}: {line}" for key, item in value.items() for line in _lines(item)[:1]]
+        return [line for key, item in value.items() for line in _entry(visible(str(key)), _lines(item))]
     if isinstance(value, Sequence) and not isinstance(value, str):
         return _list(value)
     return [visible(str(value), 400)]
+
+
+def _entry(key: str, lines: Sequence[str]) -> list[str]:
+    """A key with its value's lines, the later ones below the first."""
+    return [f"{f'{key}:' if place == 0 else ' ' * (len(key) + 1)} {line}" for place, line in enumerate(lines)]
 
 
 def _list(values: Sequence[Any]) -> list[str]:

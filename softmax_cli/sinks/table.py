@@ -48,7 +48,10 @@ class Widths:
 def plan_widths(ranked: Ranked, screen: Screen) -> Widths:
     """Fit the columns to the screen, from the first batch and all class names."""
     rows = max(3, len(str(int(ranked.rows[-1]) + 1)) if len(ranked) else 3)
-    ids = max(2, *map(cell_len, map(shown, ranked.ids)), 2) if ranked.ids is not None else 0
+    named = _named(ranked)
+    if ranked.sources is not None and not ranked.rows.any():
+        rows = 0  # a row an input: its name says enough
+    ids = max(2, *map(cell_len, map(shown, named)), 2) if named is not None else 0
     names: Sequence[str] = ranked.names if ranked.names is not None else [str(int(ranked.indices.max(initial=0)))]
     label = max(5, max(map(cell_len, map(shown, names)), default=5))
     percents = 6 if screen.activation in ("softmax", "sigmoid", "none") else 0
@@ -56,6 +59,11 @@ def plan_widths(ranked: Ranked, screen: Screen) -> Widths:
     if not screen.width:
         return Widths(rows, ids, rank, label, _PIPE_BAR, percents, _NUMBER, 10)
     return _shrink(screen.width, Widths(rows, min(ids, 40), rank, label, _SHORTEST_BAR, percents, _NUMBER, 10))
+
+
+def _named(ranked: Ranked) -> Sequence[str] | None:
+    """What names each row: its input, where they differ, else its id."""
+    return ranked.ids if ranked.sources is None else ranked.sources
 
 
 def _shrink(width: int, wanted: Widths) -> Widths:
@@ -143,7 +151,7 @@ class TableSink:
 
     def _heading(self, ranked: Ranked) -> list[Line]:
         lines: list[Line] = [] if self._source is None else [[]]
-        if self._options.several:
+        if self._options.several and ranked.sources is None:
             lines.append([(visible(ranked.source), "bold")])
         if self._options.layout == "long":
             lines.append([(text, "dim") for text in self._titles(self._widths)])
@@ -165,11 +173,11 @@ class TableSink:
         return [text for text, width in cells if width]
 
     def _lead(self, ranked: Ranked, place: int) -> Line:
-        cells = [(str(int(ranked.rows[place])).rjust(self._widths.row), "bold")]
-        if self._widths.id:
-            blank = " " * self._widths.id
-            cells.append((blank if ranked.ids is None else self._sized(ranked.ids[place], self._widths.id), "bold"))
-        return cells
+        named = _named(ranked)
+        width = self._widths.id
+        text = " " * width if named is None else self._sized(_end(named[place], width, ranked), width)
+        cells = [(str(int(ranked.rows[place])).rjust(self._widths.row), self._widths.row), (text, width)]
+        return [(text, "bold") for text, width in cells if width]
 
     def _sized(self, text: str, width: int) -> str:
         """A name in its column: cut on a terminal, whole in a pipe."""
@@ -211,6 +219,16 @@ class TableSink:
 
     def abort(self) -> None:
         """Nothing is held."""
+
+
+def _end(text: str, width: int, ranked: Ranked) -> str:
+    """A name to be shown in so many cells: of a path that is too long, its end tells most."""
+    if ranked.sources is None or cell_len(shown(text)) <= width or width < 4:
+        return text
+    end = text[-(width - 1) :]
+    while cell_len(shown(end)) > width - 1:
+        end = end[1:]
+    return "…" + end
 
 
 def _rendered(line: Line, width: int, paint: Callable[[str, str], str]) -> str:

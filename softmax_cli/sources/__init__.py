@@ -134,7 +134,7 @@ def _sniff_text(source: Input) -> str:
     return next(name for name in ("json", "jsonl") if (magic := FORMATS[name].magic) is not None and magic(head))
 
 
-def open_source(name: str, options: ReadOptions | None = None) -> Source:
+def open_source(name: str | Input, options: ReadOptions | None = None) -> Source:
     """Open a file, a pipe, or stdin (`-`) as a source of logits.
 
     Iterate the result for `LogitBatch` records, class axis last. Raises InputError for anything that can't be
@@ -150,5 +150,5 @@ def open_source(name: str, options: ReadOptions | None = None) -> Source:
     [[[3.2, 1.3]]]
     """
     options = options or ReadOptions()
-    source = Input(name)
+    source = Input.of(name)
     return FORMATS[sniff_format(source, options)].open(source, options)

@@ -72,7 +72,7 @@ def _complete_records(data: bytes) -> int:
     return count
 
 
-def _first_records(source: Input, options: ReadOptions) -> tuple[Dialect, list[tuple[int, list[str]]]]:
+def first_records(source: Input, options: ReadOptions) -> tuple[Dialect, list[tuple[int, list[str]]]]:
     """The first record, and the second where the first isn't all numbers and so may be a header.
 
     A pipe is waited for no longer than that takes; what is decided doesn't depend on its timing.
@@ -206,7 +206,7 @@ def _doubtful_text(columns: Sequence[Column], options: ReadOptions) -> int | Non
 
 def sniff_layout(source: Input, options: ReadOptions) -> Layout | None:
     """Look at the first lines of a text; None where there is nothing but blank lines."""
-    dialect, records = _first_records(source, options)
+    dialect, records = first_records(source, options)
     if not records:
         return None
     first = records[0][1]
@@ -256,19 +256,23 @@ def _check_notation(
 
 def cell_blocks(source: Input, layout: Layout, options: ReadOptions, texts: Sequence[int]) -> Iterator[CellBlock]:
     """Read a text from its start, without its header, block by block."""
-    reader = layout.reader(source.at, options, texts)
-    header_is_next = layout.header is not None
+    return parsed_blocks(source, layout.reader(source.at, options, texts), layout.header is not None, options)
+
+
+def parsed_blocks(source: Input, reader: CellReader, has_header: bool, options: ReadOptions) -> Iterator[CellBlock]:
+    """Read a text from its start with a parser, block by block."""
+    header_is_next = has_header
     with contextlib.closing(source.open()) as stream:
         blocks = text_blocks(
             stream,
             source.at,
             eager=source.one_pass,
-            quotes=layout.dialect.quotes,
+            quotes=reader.dialect.quotes,
             max_row_bytes=options.max_row_bytes,
         )
         for line, block in blocks:
             if header_is_next:
-                line, block, header_is_next = *_skip_header(line, block, layout.dialect), False
+                line, block, header_is_next = *_skip_header(line, block, reader.dialect), False
             if block.strip():
                 yield reader.parse(line, block)
 

@@ -1,5 +1,7 @@
 """Inputs as byte streams: a path, a pipe or stdin, decompressed on the way, never a format."""
 
+from __future__ import annotations
+
 import bz2
 import gzip
 import io
@@ -67,6 +69,11 @@ class Input:
             self._pipe = Peekable(self._decode(raw), name)
         else:
             raw.close()
+
+    @classmethod
+    def of(cls, name: str | Input) -> Input:
+        """An input by its name, or as it is: a pipe's bytes that were looked at aren't lost."""
+        return name if isinstance(name, Input) else cls(name)
 
     @property
     def at(self) -> Location:

@@ -53,7 +53,7 @@ TEXT_FORMATS: Mapping[str, TextFormat] = MappingProxyType(
 _TEXTUAL = ("csv", "tsv", "text", "json", "jsonl")  # of the formats of logits: those whose first bytes are text
 
 
-def open_texts(name: str, options: ReadOptions | None = None, column: str | None = None) -> TextSource:
+def open_texts(name: str | Input, options: ReadOptions | None = None, column: str | None = None) -> TextSource:
     r"""Open a file, a pipe, or stdin (`-`) as a source of texts.
 
     column: the column or field that holds them; None lets its name or its content tell. Raises InputError for
@@ -66,7 +66,7 @@ def open_texts(name: str, options: ReadOptions | None = None, column: str | None
     [['I love it', 'never again']]
     """
     options = options or ReadOptions()
-    source = Input(name)
+    source = Input.of(name)
     return TEXT_FORMATS[_sniff_format(source, options)].open(source, options, column)
 
 
