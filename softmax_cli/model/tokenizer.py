@@ -6,6 +6,7 @@ https://huggingface.co/docs/tokenizers/api/tokenizer
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -134,7 +135,22 @@ def _load(path: Path, at: Location) -> tokenizers.Tokenizer:
         reason = (error.strerror or str(error)).lower()
         raise ModelError("unreadable", f"can't be read: {reason}", at=at) from error
     with _library_errors(at):
-        return tokenizers.Tokenizer.from_buffer(data)
+        inner = tokenizers.Tokenizer.from_buffer(data)
+        _check_templates(inner, at)
+    return inner
+
+
+def _check_templates(inner: tokenizers.Tokenizer, at: Location) -> None:
+    """Refuse a template with tokens that it doesn't list: the library panics over it, at the first text."""
+    if inner.post_processor is None:
+        return
+    state = json.loads(inner.post_processor.__getstate__())
+    for processor in state.get("processors", [state]):
+        for piece in (*processor.get("single", ()), *processor.get("pair", ())):
+            token = piece.get("SpecialToken", {}).get("id")
+            if token is not None and token not in processor["special_tokens"]:
+                message = f"the template's token {visible(token, 40)!r} isn't among its special tokens"
+                raise ModelError("bad-config", message, at=at)
 
 
 @contextlib.contextmanager
@@ -142,7 +158,7 @@ def _library_errors(at: Location) -> Iterator[None]:
     """Turn what the library raises, bare exceptions and panics, into one line of ours."""
     try:
         yield
-    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+    except (ModelError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # a panic is no Exception
         reason = " ".join(str(error).split())
