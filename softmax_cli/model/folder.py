@@ -103,9 +103,6 @@ def _name(folder: Path) -> str:
     return Path(os.path.abspath(folder)).name  # noqa: PTH100 - resolve() would follow links
 
 
-# Finding
-
-
 def _mode(path: Path, slug: str, at: Location) -> int | None:
     """What kind of file something is; None where there is nothing, nor a link."""
     try:
@@ -134,8 +131,8 @@ def _choose(folder: Path, at: Location) -> tuple[Path, list[str]]:
     first = [folder / name for name in _FIRST if folder / name in found][:1]
     chosen = first or [file for file in found if not _is_variant(file, found)]
     if not chosen:
-        looked = "model.onnx, onnx/model.onnx, or another .onnx or .ort file"
-        raise ModelError("not-found", f"no model in the folder: looked for {looked}", at=at, hint=_unexported(folder))
+        message = f"no model in the folder: looked for {', '.join(_FIRST)}, or another .onnx or .ort file"
+        raise ModelError("not-found", message, at=at, hint=_unexported(folder))
     if len(chosen) > 1:
         message = f"{len(found)} models in the folder, expected one, or one called model.onnx: {_listed(shown)}"
         raise ModelError("bad-model", message, at=at, hint=f"name one, for instance {visible(str(chosen[0]), 200)}")
@@ -147,10 +144,10 @@ def _choose(folder: Path, at: Location) -> tuple[Path, list[str]]:
 def _models(folder: Path, at: Location) -> list[Path]:
     """The models right in a folder, sorted; what begins with a dot is the system's."""
     try:
+        if not folder.is_dir():
+            return []
         found = [file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES and file.name[0] != "."]
         return sorted(file for file in found if file.is_file())
-    except (FileNotFoundError, NotADirectoryError):
-        return []
     except OSError as error:
         raise _unreadable("unreadable", error, at) from error
 
@@ -189,9 +186,6 @@ def _unused(model: Path) -> tuple[str, ...]:
         return ()
     verb, they = ("isn't", "it") if len(beside) == 1 else ("aren't", "them")
     return (f"{_listed(beside)} beside the model {verb} used; give its folder to use {they}",)
-
-
-# Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,13 +274,15 @@ class _Reading:
 
     def _path(self, name: str) -> Path | None:
         """A regular file of that name in the first place that has something of it."""
-        for place in self._places:
-            path = place / name
+        paths = [place / name for place in self._places]
+        for path in paths:
             at = Location(str(path))
             mode = _mode(path, "bad-config", at)
+            if mode is not None and not stat.S_ISREG(mode):
+                raise ModelError("bad-config", f"{_kind(mode)}, expected a file", at=at)
             if mode is not None:
-                if not stat.S_ISREG(mode):
-                    raise ModelError("bad-config", f"{_kind(mode)}, expected a file", at=at)
+                if path != paths[-1] and _there(paths[-1]):
+                    self._notes.append(f"{at} is used, not {visible(str(paths[-1]))}")
                 return path
         return None
 

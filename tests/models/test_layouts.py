@@ -249,8 +249,10 @@ def test_the_folder_of_onnx_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_configuration_in_both_places(tmp_path: Path) -> None:
     inner = {**TEXT_CONFIG, "id2label": {"0": "bad", "1": "good"}}
     put(tmp_path, {"onnx/model.onnx": None, "config.json": TEXT_CONFIG, "onnx/config.json": inner})
-    assert find_model(str(tmp_path)).labels == ("NEGATIVE", "POSITIVE")
-    assert find_model(str(tmp_path / "onnx")).labels == ("bad", "good")
+    first, second = find_model(str(tmp_path)), find_model(str(tmp_path / "onnx"))
+    assert (first.labels, second.labels) == (("NEGATIVE", "POSITIVE"), ("bad", "good"))
+    assert first.notes == (f"{tmp_path}/config.json is used, not {tmp_path}/onnx/config.json",)
+    assert second.notes == (f"{tmp_path}/onnx/config.json is used, not {tmp_path}/config.json",)
     put(tmp_path, {"model.onnx": None})
     (tmp_path / "config.json").unlink()
     assert find_model(str(tmp_path)).labels is None
