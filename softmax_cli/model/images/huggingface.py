@@ -71,7 +71,7 @@ def _family(keys: Keys) -> tuple[str, Family]:
 def _unknown(keys: Keys, why: str) -> Family:
     """The common rule: what the configuration has a value for is done."""
     note = f"{why} ({keys.at}): its keys are taken as ViT's and CLIP's"
-    if keys.values.get("size") is None and keys.flag("do_resize", True):
+    if "size" not in keys.values and keys.flag("do_resize", True):
         note += ", and the size as 224×224"
     return Family(
         size=EdgeSize(224, 224),
@@ -84,8 +84,10 @@ def _unknown(keys: Keys, why: str) -> Family:
 
 
 def _interpolation(keys: Keys, family: Family) -> str:
-    code = keys.values.get("resample")
-    name = interpolation_of(family.resample if code is None else code)
+    code = keys.values.get("resample", family.resample)
+    if code is None and not keys.flag("do_resize", True):
+        code = family.resample
+    name = interpolation_of(code)
     if name is None or isinstance(code, bool):
         raise keys.error("resample", code, "one of Pillow's interpolations, 0 to 5")
     return name
@@ -93,27 +95,30 @@ def _interpolation(keys: Keys, family: Family) -> str:
 
 def _steps(keys: Keys, family: Family, interpolation: str) -> tuple[tuple[Step, ...], tuple[int, int]]:
     """The steps, and the size they lead to; the size meant where that depends on the image."""
-    size = keys.size("size", family.size, keys.flag("default_to_square", family.square)) or family.size
-    crop_size = keys.size("crop_size", family.crop_size, True)
-    crop = None
-    if keys.flag("do_center_crop", family.crop):
-        if crop_size is None or crop_size.box is None:
-            raise keys.error("crop_size", keys.values.get("crop_size"), "height and width, as do_center_crop is true")
-        crop = crop_size.box
-    wishes = Wishes(keys, family, keys.flag("do_resize", True), size, crop, interpolation)
+    resizes = keys.flag("do_resize", True)
+    crops = keys.flag("do_center_crop", family.crop)
+    size = family.size
+    if resizes or (crops and family.crop_needs_size):
+        size = keys.size("size", size, keys.flag("default_to_square", family.square))
+    wishes = Wishes(keys, family, resizes, size, _crop(keys, family) if crops else None, interpolation)
     steps = family.steps(wishes)
     edge = size.shortest_edge or 224
     return steps, (steps[-1].fixed if steps else None) or size.box or (edge, edge)
 
 
+def _crop(keys: Keys, family: Family) -> tuple[int, int]:
+    size = keys.size("crop_size", family.crop_size or EdgeSize(), True)
+    if size.box is None:
+        raise keys.error("crop_size", keys.values.get("crop_size"), "height and width, as do_center_crop is true")
+    return size.box
+
+
 def _normalization(keys: Keys, family: Family) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
     """Mean and standard deviation; EfficientNet's second division makes one with the first."""
-    mean = keys.per_channel("image_mean", family.mean)
-    std = keys.per_channel("image_std", family.std, positive=True)
     normalizes = family.normalizes and keys.flag("do_normalize", True)
     again = family.twice and keys.flag("include_top", True)
     if not (normalizes or again):
         return None, None
-    if normalizes and again:
-        return mean, tuple(value * value for value in std)
-    return (mean if normalizes else (0.0,)), std
+    mean = keys.per_channel("image_mean", family.mean) if normalizes else (0.0,)
+    std = keys.per_channel("image_std", family.std, positive=True)
+    return mean, tuple(value * value for value in std) if normalizes and again else std

@@ -63,6 +63,8 @@ def _convnext_resized(wishes: Wishes) -> tuple[Step, ...]:
 
 
 def _poolformer_resized(wishes: Wishes) -> tuple[Step, ...]:
+    if wishes.keys.values.get("crop_pct", "") is None:
+        return _resized(wishes)
     share = _crop_pct(wishes, 0.9)
     height, width = wishes.size.box or (wishes.size.shortest_edge,) * 2
     assert height is not None and width is not None
@@ -75,7 +77,7 @@ def _textnet_resized(wishes: Wishes) -> tuple[Step, ...]:
     edge = wishes.size.shortest_edge
     if edge is None:
         raise wishes.impossible("shortest_edge: this processor takes nothing else")
-    multiple = wishes.keys.edge("size_divisor", wishes.keys.values.get("size_divisor") or 32)
+    multiple = wishes.keys.edge("size_divisor", wishes.keys.values.get("size_divisor", 32))
     return (ResizeShorter(edge, wishes.interpolation, multiple=multiple),)
 
 
@@ -90,12 +92,12 @@ def _resize_only(wishes: Wishes) -> tuple[Step, ...]:
 
 def _perceiver_steps(wishes: Wishes) -> tuple[Step, ...]:
     """Crop before resizing, in proportion."""
-    box = wishes.size.box
-    if box is None and (wishes.crop is not None or wishes.resize):
-        raise wishes.impossible("height and width")
     resize = _resize_only(wishes)
-    if wishes.crop is None or box is None:
+    if wishes.crop is None:
         return resize
+    box = wishes.size.box
+    if box is None:
+        raise wishes.impossible("height and width")
     return CenterShare(box[0] / wishes.crop[0], box[1] / wishes.crop[1]), *resize
 
 
@@ -125,6 +127,7 @@ class Family:
     resized: Callable[[Wishes], tuple[Step, ...]] = _resized
     steps: Callable[[Wishes], tuple[Step, ...]] = _resize_then_crop
     normalizes: bool = True
+    crop_needs_size: bool = False
     twice: bool = False
     flips: bool | None = None
     notes: tuple[str, ...] = ()
@@ -153,7 +156,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "MobileNetV1": _MOBILENET,
         "MobileNetV2": _MOBILENET,
         "MobileViT": Family(_short(224), crop_size=_box(256), crop=True, square=False, normalizes=False, flips=True),
-        "Perceiver": Family(_box(224), crop_size=_box(256), crop=True, steps=_perceiver_steps),
+        "Perceiver": Family(_box(224), crop_size=_box(256), crop=True, steps=_perceiver_steps, crop_needs_size=True),
         "Segformer": Family(_box(512), _BILINEAR, steps=_resize_only),
         "Pvt": Family(_box(224)),
         "TextNet": Family(_short(640), _BILINEAR, crop_size=_box(224), square=False, resized=_textnet_resized),

@@ -120,7 +120,7 @@ _SIZE_KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys of a configuration, each checked as it is asked for; null and a missing key give the default.
+    """The keys of a configuration, each checked as it is asked for; a missing key gives the default, null doesn't.
 
     Every method raises ModelError("bad-config") that names the key, what was found and what was expected.
     """
@@ -135,28 +135,24 @@ class Keys:
         return ModelError("bad-config", message, at=self.at, hint="options of the command line replace it")
 
     def flag(self, key: str, default: bool) -> bool:
-        """True or false."""
-        value = self.values.get(key)
+        """True or false; null is false."""
+        value = self.values.get(key, default)
         if value is None:
-            return default
+            return False
         if not isinstance(value, bool):
             raise self.error(key, value, "true or false")
         return value
 
     def number(self, key: str, default: float, low: float, high: float) -> float:
         """A number above `low` and up to `high`."""
-        value = self.values.get(key)
-        if value is None:
-            return default
+        value = self.values.get(key, default)
         if not is_number(value) or not low < value <= high:
             raise self.error(key, value, f"a number above {low:g} and up to {high:g}")
         return float(value)
 
     def text(self, key: str, default: str, choices: Sequence[str]) -> str:
         """One of some words."""
-        value = self.values.get(key)
-        if value is None:
-            return default
+        value = self.values.get(key, default)
         if not isinstance(value, str) or value not in choices:
             raise self.error(key, value, f"one of {', '.join(choices)}")
         return value
@@ -169,18 +165,18 @@ class Keys:
 
     def lengths(self, key: str, count: int) -> tuple[int, ...] | None:
         """A list of so many lengths in pixels."""
-        value = self.values.get(key)
-        if value is None:
+        if key not in self.values:
             return None
+        value = self.values[key]
         if not isinstance(value, list | tuple) or len(value) != count:
             raise self.error(key, value, f"a list of {count} lengths")
         return tuple(self.edge(f"{key}[{place}]", length) for place, length in enumerate(value))
 
-    def size(self, key: str, default: EdgeSize | None, square: bool) -> EdgeSize | None:
+    def size(self, key: str, default: EdgeSize, square: bool) -> EdgeSize:
         """A size in any of Hugging Face's forms; a lone number is a square, or the shorter edge."""
-        value = self.values.get(key)
-        if value is None:
+        if key not in self.values:
             return default
+        value = self.values[key]
         if isinstance(value, Mapping):
             # Null beside other keys is how newer versions write what isn't there.
             given = {name: length for name, length in value.items() if length is not None}
@@ -198,9 +194,7 @@ class Keys:
 
     def per_channel(self, key: str, default: tuple[float, ...], positive: bool = False) -> tuple[float, ...]:
         """A number, or a list of one for each of 1 or 3 channels."""
-        value = self.values.get(key)
-        if value is None:
-            return default
+        value = self.values.get(key, default)
         listed = value if isinstance(value, list | tuple) else (value,)
         expected = "a number, or a list of 1 or 3" + (" above 0" if positive else "")
         if len(listed) not in (1, 3):

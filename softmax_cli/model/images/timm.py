@@ -34,7 +34,7 @@ def timm_recipe(config: ImageConfig) -> Recipe:
     geometry = Geometry(
         size=(height, width),
         resize=keys.text("crop_mode", "center", tuple(CROP_MODES)),
-        crop_pct=keys.number("crop_pct", 0.875, 0, 4),
+        crop_pct=keys.number("crop_pct", 0.875, 0.05, 4),
         interpolation=keys.text("interpolation", "bicubic", tuple(INTERPOLATIONS)),
         fill=tuple(min(255, max(0, round(255 * value))) for value in mean),
     )
@@ -49,9 +49,9 @@ def timm_recipe(config: ImageConfig) -> Recipe:
 
 
 def _keys(config: ImageConfig) -> Keys:
+    """The keys that count; null means to timm what a missing key means."""
     nested = config.values.get("pretrained_cfg")
-    if nested is None:
-        return Keys(config.values, config.at)
-    if not isinstance(nested, Mapping):
+    if not isinstance(nested, Mapping | None):
         raise Keys(config.values, config.at).error("pretrained_cfg", nested, "an object")
-    return Keys(nested, config.at, prefix="pretrained_cfg.")
+    values, prefix = (config.values, "") if nested is None else (nested, "pretrained_cfg.")
+    return Keys({key: value for key, value in values.items() if value is not None}, config.at, prefix)
