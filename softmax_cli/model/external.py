@@ -129,13 +129,11 @@ class _Checker:
 
     def take(self, tensor: onnx.TensorProto) -> None:
         """Check one external tensor."""
-        name = "without a name"
-        try:
-            name = visible(tensor.name, 60) or name
-            entries = [(entry.key, entry.value) for entry in tensor.external_data]
-            given = dict(entries)
-        except UnicodeDecodeError as error:
-            raise self._error(name, "says where its data is in bytes that aren't UTF-8") from error
+        name = visible(_text(tensor.name), 60) or "without a name"
+        entries = [(_text(entry.key), _text(entry.value)) for entry in tensor.external_data]
+        given = dict(entries)
+        if any(isinstance(entry.value, bytes) for entry in tensor.external_data):
+            raise self._error(name, "says where its data is in bytes that aren't UTF-8")
         if len(given) < len(entries):
             raise self._error(name, "says twice where its data is")
         location = given.get("location", "")
@@ -203,6 +201,11 @@ class _Checker:
 
     def _error(self, name: str, message: str, hint: str | None = None) -> ModelError:
         return ModelError("external-data", f"tensor {name} {message}", at=self.at, hint=hint)
+
+
+def _text(value: str | bytes) -> str:
+    """A text of the model; protobuf gives bytes where they aren't UTF-8."""
+    return value if isinstance(value, str) else os.fsdecode(value)
 
 
 def _bytes_needed(tensor: onnx.TensorProto) -> int | None:

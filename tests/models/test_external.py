@@ -270,3 +270,15 @@ def test_hostile_names_are_made_visible(folder: Path) -> None:
         check(folder, adding([external("\x1b[31m\u202e", location="\x1b]0;x\n")]))
     assert "\\x1b[31m\\u202e" in caught.value.describe()
     assert safe(caught.value.describe())
+
+
+@pytest.mark.parametrize(
+    ("found", "broken", "part"),
+    [(b"w.bin", b"w\xffbin", "in bytes that aren't UTF-8"), (b"nam", b"n\xff\x1b", "tensor n\\xff\\x1b")],
+)
+def test_bytes_that_are_not_utf8(found: bytes, broken: bytes, part: str, folder: Path) -> None:
+    data = adding([external("nam", [5], location="w.bin")]).SerializeToString()
+    (folder / "model.onnx").write_bytes(data.replace(found, broken))
+    with pytest.raises(ModelError) as caught:
+        check_external_data(str(folder / "model.onnx"))
+    refused(caught.value, "external-data", part)
