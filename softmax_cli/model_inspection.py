@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from softmax_cli.errors import SoftmaxError
+from softmax_cli.errors import ModelError, SoftmaxError
 from softmax_cli.model.activation import Decision, decide_before_values
 from softmax_cli.model.classifier import Classifier, ModelOptions
+from softmax_cli.model.folder import find_model
+from softmax_cli.model.graph import Graph
 from softmax_cli.model.images.spec import ImageOptions
+from softmax_cli.model.session import OnnxModel
 
 Report = dict[str, Any]
 _SHOWN_LABELS = 5
@@ -17,22 +20,40 @@ _SHOWN_LABELS = 5
 def inspect_model(path: str) -> Report:
     """Describe a model: its ports and the output chosen, labels, preprocessing, activation, batch, and problems.
 
-    Raises ModelError for a file that can't be loaded, or that holds no scores of classes.
+    Raises ModelError for a file that can't be loaded.
     """
-    classifier = Classifier(path, ModelOptions())
-    report: Report = {"source": path, "format": "ONNX model"}
-    if classifier.files.path != path:
-        report["file"] = classifier.files.path
-    report |= {
-        "inputs": [str(port) for port in classifier.inputs],
-        "outputs": [str(port) for port in classifier.model.outputs],
-        **({} if classifier.graph is None else classifier.graph.versions()),
-        **classifier.model.metadata(),
-        "external data": [item.location for item in classifier.model.external],
-        "chosen output": classifier.output.name,
-        "batch": _batch(classifier),
+    files = find_model(path)
+    options = ModelOptions()
+    model = OnnxModel(files.path, options.engine)
+    graph = Graph.read(files.path)
+    report: Report = {
+        "source": path,
+        "format": "ONNX model",
+        "file": files.path,
+        "inputs": [str(port) for port in model.inputs],
+        "outputs": [str(port) for port in model.outputs],
+        **({} if graph is None else graph.versions()),
+        **model.metadata(),
+        "external data": [item.location for item in model.external],
     }
-    problems = list(classifier.files.problems)
+    if path == files.path:
+        del report["file"]
+    problems = list(files.problems)
+    try:
+        classifier = Classifier(files, model, graph, options)
+    except ModelError as error:
+        report["would"] = f"refuse it: {error.message}"
+    else:
+        report |= _described(classifier, problems)
+    if files.notes:
+        report["notes"] = list(files.notes)
+    report["problems"] = problems
+    return report
+
+
+def _described(classifier: Classifier, problems: list[str]) -> Report:
+    """What `run` would do with a model; what it would stumble over is added to the problems."""
+    report: Report = {"chosen output": classifier.output.name, "batch": _batch(classifier)}
     decision = decide_before_values(classifier.evidence, classifier.classes, *classifier.output_form)
     report["activation"] = decision.activation if decision else "decided by the first values"
     report["would"] = _would(classifier, decision)
@@ -44,9 +65,6 @@ def inspect_model(path: str) -> Report:
     problems += _duplicates((report.get("labels") or {}).get("names", ()))
     if decision is not None and decision.doubt is not None:
         problems.append(f"{decision.reason}, but {decision.doubt}")
-    if classifier.files.notes:
-        report["notes"] = list(classifier.files.notes)
-    report["problems"] = problems
     return report
 
 

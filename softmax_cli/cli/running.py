@@ -24,7 +24,7 @@ def run_model(
     """Run a model on samples and rank its outputs; returns the exit code."""
     core = core_options(request, activation)
     image_options = images.options(writing.image_layout())
-    classifier = Classifier(path, model.options(reading.axis, str(activation), core.jobs))
+    classifier = Classifier.load(path, model.options(reading.axis, str(activation), core.jobs))
     with ExitStack():
         intake = Intake(
             classifier=classifier,

@@ -75,6 +75,8 @@ def kind_of_values(values: NDArray[Any]) -> Kind:
         return Kind.LOGITS
     low, high = float(values.min()), float(values.max())
     if low >= 0 and high <= 1:
+        if values.shape[1] == 1:
+            return Kind.INDEPENDENT  # one score a row can't be told from one of several
         sums = values.sum(axis=1, dtype=np.float64)
         return Kind.PROBABILITIES if bool((np.abs(sums - 1) <= _SUM_TOLERANCE).all()) else Kind.INDEPENDENT
     if high <= 0:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from softmax_cli.errors import ModelError
 from softmax_cli.labels import check_count
 from softmax_cli.model.activation import Decision, Evidence, decide
-from softmax_cli.model.folder import find_model
+from softmax_cli.model.folder import ModelFiles, find_model
 from softmax_cli.model.graph import Graph
 from softmax_cli.model.images.spec import ImageConfig, ImageOptions, ImageSpec, image_spec, takes_images
 from softmax_cli.model.metadata import image_size_from_metadata, labels_from_metadata, with_blank
@@ -44,20 +44,29 @@ class ModelOptions:
 class Classifier:
     """A loaded model with what belongs to it.
 
-    decision: None until the first values. Raises ModelError for what can't be loaded or holds no scores of classes.
+    decision: None until the first values. Raises ModelError for a model that holds no scores of classes.
     """
 
-    def __init__(self, path: str, options: ModelOptions):
+    def __init__(self, files: ModelFiles, model: OnnxModel, graph: Graph | None, options: ModelOptions):
+        self.files = files
+        self.model = model
+        self.graph = graph
         self.options = options
-        self.files = find_model(path)
-        self.model = OnnxModel(self.files.path, options.engine)
-        self.metadata: Mapping[str, str] = self.model.metadata().get("metadata", {})
-        self.graph = Graph.read(self.files.path)
+        self.metadata: Mapping[str, str] = model.metadata().get("metadata", {})
         self.output = self._choose_output()
         ending = None if self.graph is None else self.graph.ending(self.output.name)
         self.evidence = Evidence(options.activation, self.files.problem_type, ending)
         self.evidence.check(self.model.at)
         self.decision: Decision | None = None
+
+    @classmethod
+    def load(cls, path: str, options: ModelOptions) -> Classifier:
+        """Load a model file, or a folder's.
+
+        Raises ModelError for what can't be loaded or holds no scores of classes.
+        """
+        files = find_model(path)
+        return cls(files, OnnxModel(files.path, options.engine), Graph.read(files.path), options)
 
     def _choose_output(self) -> Port:
         outputs = self.model.outputs

@@ -74,8 +74,8 @@ def test_a_wrong_number_of_features(softmax_here: Here, tmp_path: Path) -> None:
 def test_several_inputs(softmax_here: Here, make: Make, tmp_path: Path) -> None:
     given = [tensor("x", "float", [None, 2]), tensor("z", "float", [None, 2])]
     model = make([node("Add", "x z")], given, [tensor("y", "float", [None, 2])])
-    err = refused(softmax_here, "unsupported-model", model, save(tmp_path / "x.npy", np.eye(2)))
-    assert "2 inputs, expected one: x (" in err
+    err = refused(softmax_here, "model-input", model, save(tmp_path / "x.npy", np.eye(2)))
+    assert "no named columns, and the model has 2 inputs: x, z" in err
 
 
 def test_an_input_of_text(softmax_here: Here, make: Make, tmp_path: Path) -> None:
@@ -153,12 +153,18 @@ def test_values_that_are_probabilities(softmax_here: Here, make: Make, tmp_path:
     assert np.array_equal(matrix(out).astype(np.float32), shares(100))
 
 
-def test_values_of_one_class_are_logits(softmax_here: Here, make: Make, tmp_path: Path) -> None:
-    path = save(tmp_path / "x.npy", np.ones((4, 1), np.float32))
-    code, out, err = softmax_here("run", passing(make, [None, 1]), path, "-f", "jsonl")
+def test_values_of_one_class(softmax_here: Here, make: Make, tmp_path: Path) -> None:
+    model = passing(make, [None, 1])
+    shares = np.array([[0.25], [0.5], [1.0]], np.float32)
+    code, out, err = softmax_here("run", model, save(tmp_path / "x.npy", shares), "-f", "jsonl")
     assert code == 0
-    assert "taken for logits" in err
-    assert np.array_equal(matrix(out), np.ones((4, 1)))
+    assert "independent probabilities already" in err
+    assert np.array_equal(matrix(out), shares)
+    scores = np.array([[-2.5], [0.5], [1.0]], np.float32)
+    code, out, err = softmax_here("run", model, save(tmp_path / "x.npy", scores), "-f", "jsonl")
+    assert code == 0
+    assert "taken for logits; sigmoid was applied" in err
+    assert np.allclose(matrix(out), scipy.special.expit(scores), rtol=1e-6)
 
 
 def test_a_later_batch_that_contradicts(softmax_here: Here, make: Make, tmp_path: Path) -> None:
@@ -169,7 +175,7 @@ def test_a_later_batch_that_contradicts(softmax_here: Here, make: Make, tmp_path
     code, _, err = softmax_here("run", model, path, "-o", output)
     assert code == 1
     assert f"error[activation-contradiction]: {path}: row 128: " in err
-    assert "--activation softmax or --activation none" in err
+    assert "--activation softmax, sigmoid or none" in err
     assert not output.exists()
     for activation in ("softmax", "none"):
         assert softmax_here("run", model, path, "-o", output, "--activation", activation)[0] == 0
@@ -229,7 +235,7 @@ def test_a_missing_input(softmax_here: Here) -> None:
 
 
 def test_a_directory_as_the_model(softmax_here: Here, tmp_path: Path) -> None:
-    refused(softmax_here, "bad-model", tmp_path, PIXELS)
+    assert "no model" in refused(softmax_here, "not-found", tmp_path, PIXELS)
 
 
 @pytest.mark.parametrize(
