@@ -210,8 +210,8 @@ def _check_levels(inner: dict[int, Any], header: dict[int, Any]) -> None:
 def checked_spans(path: str, at: Location) -> Callable[[Collection[str], int], Iterator[Span]]:
     """Read a file's footer; the result yields spans of rows whose pages were checked.
 
-    It takes the names of the columns to read and the most rows of a span. Row groups are put together, and long ones
-    cut as far as their pages allow. Raises InputError, also while it yields.
+    It takes the names of the columns to read and the most rows of a span. Small row groups are put together, and long
+    ones cut as far as their pages allow. Raises InputError, also while it yields.
     """
     with _as_input_error(at), open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a path of the library's
         groups = read_row_groups(file)
@@ -220,7 +220,7 @@ def checked_spans(path: str, at: Location) -> Callable[[Collection[str], int], I
         wanted = frozenset(names)
         with _as_input_error(at), open(path, "rb", buffering=0) as file:  # noqa: PTH123
             check = PageCheck(file, at.source)
-            for span in _joined(groups, most):
+            for span in _joined(groups, most // 4):
                 pages = max(check.check(group, wanted) for group in span)
                 first, rows = span[0].first, sum(group.rows for group in span)
                 # A page that two pieces share is decompressed twice.
