@@ -7,6 +7,8 @@ import sys
 def main() -> None:
     """Run the command line and exit."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    # One arena for the table library's allocator: each of several keeps freed pages of its own.
+    os.environ.setdefault("_RJEM_MALLOC_CONF", "narenas:1")
     try:
         from softmax_cli.cli.app import app
     except KeyboardInterrupt:  # Ctrl-C before anything has begun
