@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import io
 import logging
 import re
@@ -133,12 +135,26 @@ def _silence() -> None:
         logger.propagate = False
 
 
+def _silence_libtiff(pillow: str) -> None:
+    """Take away libtiff's own error handler, which prints to stderr; Pillow raises an exception all the same.
+
+    The loader finds libtiff among the libraries that Pillow's core is linked with. Where it's linked into the core
+    itself and hidden there (Windows), the messages stay.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        libtiff = ctypes.CDLL(pillow)
+        libtiff.TIFFSetErrorHandler(None)
+        libtiff.TIFFSetWarningHandler(None)
+
+
 def _load(content: bytes, at: Location) -> Image:
     """Open, check the size, decode, turn upright."""
-    from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin  # noqa: F401 -- the plugins
-    # register themselves: without them Image.open() would import all sixty
+    # The plugins register themselves: without them Image.open() would import all sixty.
+    from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin, _imaging  # noqa: F401
 
     try:
+        if FORMATS["TIFF"][1].match(content):
+            _silence_libtiff(str(_imaging.__file__))
         image: Image.Image = Image.open(io.BytesIO(content), formats=tuple(FORMATS))
         _check_size(*image.size, len(content), at)
         image.load()
