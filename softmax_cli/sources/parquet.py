@@ -224,7 +224,7 @@ def checked_spans(path: str, at: Location) -> Callable[[Collection[str], int], I
                 pages = max(check.check(group, wanted) for group in span)
                 first, rows = span[0].first, sum(group.rows for group in span)
                 # A page that two pieces share is decompressed twice.
-                pieces = max(1, min(-(-rows // most), 2 * pages))
+                pieces = max(1, min(-(-rows // most), pages))
                 step = max(1, -(-rows // pieces))
                 for start in range(first, first + rows, step):
                     yield Span(start, min(step, first + rows - start), pieces > 1)
