@@ -64,7 +64,8 @@ def _family(keys: Keys) -> tuple[str, Family]:
             raise keys.error(key, name, "the name of an image processor")
         suffix = next((suffix for suffix in _SUFFIXES if name.endswith(suffix)), "")
         family = FAMILIES.get(name.removesuffix(suffix))
-        return visible(name, 60), family or _unknown(keys, f"image processor {visible(name, 60)!r} isn't known")
+        shown = visible(name, 60)
+        return shown, family or _unknown(keys, f"the image processor {shown} isn't known")
     return "image processor", _unknown(keys, "the image processor isn't named")
 
 

@@ -147,12 +147,13 @@ def image_spec(port: Port, config: ImageConfig | None, options: ImageOptions) ->
 def _channels(recipe: Recipe, door: Door, at: Location | None) -> str:
     """The channels that recipe and model agree on."""
     listed = max(len(recipe.mean or ()), len(recipe.std or ()))
-    if recipe.channels == "gray" or door.channels == 1:
-        if door.channels == 3 or listed > 1:
-            what = f"the preprocessing is for {listed if listed > 1 else 1} channels"
-            raise ModelError("bad-config", f"{what}, the model's input {door.port} has {door.channels or '?'}", at=at)
-        return "gray"
-    return recipe.channels
+    if recipe.channels != "gray" and door.channels != 1:
+        return recipe.channels
+    if door.channels == 3 or listed > 1:
+        meant, taken = ("3 channels" if listed > 1 else "grey images"), door.channels or "?"
+        message = f"the preprocessing is for {meant}, the model's input {door.port} has {taken} channels"
+        raise ModelError("bad-config", message, at=at)
+    return "gray"
 
 
 def _per_channel(values: tuple[float, ...] | None, channels: str) -> tuple[float, ...] | None:
