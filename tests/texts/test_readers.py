@@ -151,6 +151,7 @@ def _frame_bytes(names: list[str], cells: list[str]) -> bytes:
         (b"text,url\nx,u1\ny,u2\n", {}, ["u1", "u2"]),
         (b"text,n\nx,1\ny,2\n", {}, None),
         (b"text,n\nx,1\ny,2\n", {"id_column": "n"}, ["1", "2"]),
+        (b"name,n\nx,1\ny,2\n", {"column": "name"}, None),
         (b"x y,1\nz,2\n", {"header": False, "id_column": "1"}, ["1", "2"]),
     ],
 )

@@ -90,13 +90,23 @@ def test_positions_count_what_the_mask_shows(side: str, expected: list[list[int]
 def test_the_tokenizers_own_settings_come_first(load: Loader) -> None:
     config = {**BERT_CONFIG, "padding_side": "right", "truncation_side": "left", "pad_token": "[MASK]"}
     model: Any = load("bert", config, changes={"truncation": TRUNCATION, "padding": PADDING})
-    window = only(model, ["the lazy dog"] * 3 + ["dog " * 40])
+    window = only(model, ["the lazy dog"] * 3 + ["fox " + "dog " * 40])
     assert model.tokenizer.max_tokens == 9
     rows = gathered(window, "input_ids")
     assert {len(row) for row in rows} == {16}  # 9, padded to a multiple of 8
     assert all(row[:2] == [0, 0] for row in rows)
-    assert rows[3][7] == 2
+    fox = gathered(only(model, ["fox"]), "input_ids")[0][-2]
+    assert rows[3][7:9] == [2, fox]  # its beginning is kept
     assert rows[3][-1] == 3
+
+
+def test_token_types_are_the_tokenizers(load: Loader) -> None:
+    template = [{"SpecialToken": {"id": "[CLS]", "type_id": 2}}, {"Sequence": {"id": "A", "type_id": 1}}]
+    special = {"[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]}}
+    pair = [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}]
+    processor = {"type": "TemplateProcessing", "single": template, "pair": pair, "special_tokens": special}
+    model = load("bert", {**BERT_CONFIG, "pad_token_type_id": 3}, changes={"post_processor": processor})
+    assert gathered(only(model, ["fox", "the fox"]), "token_type_ids") == [[2, 1, 3], [2, 1, 1]]
 
 
 def test_the_smallest_bound_counts(load: Loader) -> None:

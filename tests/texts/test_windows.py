@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from softmax_cli.batch import TextBatch
 from softmax_cli.model import text_feeder
 from softmax_cli.model.feeding import Feeder, Window
+from softmax_cli.sources.base import ReadOptions
 from softmax_cli.sources.texts import given_texts, open_texts
 from tests.texts.conftest import Loader, ports
 from tests.texts.vocabularies import BERT_CONFIG, GPT_CONFIG
@@ -127,13 +128,22 @@ def test_the_feeder_says_what_its_source_says(load: Loader) -> None:
     assert (feeder.total_rows, feeder.share_read()) == (None, 0.5)
 
 
-@pytest.mark.parametrize("lines", [b"fox\n", b'{"text": "fox"}\n'])
-def test_a_slow_pipe_is_answered_at_once(lines: bytes, load: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("head", "lines", "options"),
+    [
+        (b"", b"fox\n", ReadOptions()),
+        (b"", b'{"text": "fox"}\n', ReadOptions()),
+        (b"text,label\n", b"fox,1\n", ReadOptions(input_format="csv")),
+    ],
+)
+def test_a_slow_pipe_is_answered_at_once(
+    head: bytes, lines: bytes, options: ReadOptions, load: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb", 0) as stdin, os.fdopen(writing, "wb", 0) as pipe:
         monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=stdin))
-        pipe.write(lines * 2)
-        windows = iter(load("bert", BERT_CONFIG).feeder(open_texts("-"), 64))
+        pipe.write(head + lines * 2)
+        windows = iter(load("bert", BERT_CONFIG).feeder(open_texts("-", options), 64))
         # The pipe is still open; its first bytes may come alone, as the format is told by them.
         rows: list[int] = []
         while len(rows) < 2:
