@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,8 +119,6 @@ def read_tokenizer(
 
 
 def _load(path: Path, at: Location) -> tokenizers.Tokenizer:
-    # The library warns of a fork behind its threads unless the variable says that they're wanted.
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     try:
         import tokenizers
     except ImportError as error:
