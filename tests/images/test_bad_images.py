@@ -149,6 +149,27 @@ def test_enormous_whatever_the_file_holds(width: int, height: int) -> None:
     assert fault(png(width, height, 8, b"")).slug == "compression-bomb"
 
 
+def tiff(tags: dict[int, int]) -> bytes:
+    """Little-endian, one directory, every tag a number of 32 bits."""
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, tags[tag]) for tag in sorted(tags))
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries + b"\0" * 4
+
+
+def test_tiles_far_larger_than_their_image() -> None:
+    """libtiff would make room for a gigabyte."""
+    tags = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 277: 1, 322: 32768, 323: 32768, 324: 8, 325: 40}
+    error = fault(tiff(tags))
+    assert error.slug == "compression-bomb"
+    assert error.message.startswith("32,768×32,768 pixels")
+    assert fault(tiff({**tags, 322: 16, 323: 16})).slug == "bad-image"
+
+
+def test_a_chain_of_directories_that_bites_its_tail() -> None:
+    data = bytearray(tiff({256: 2, 257: 2, 258: 8, 259: 1, 262: 1, 277: 1, 273: 4, 279: 4}))
+    data[-4:] = struct.pack("<I", 8)
+    assert decode(bytes(data), AT, True).size == (2, 2)
+
+
 def test_zero_pixels() -> None:
     assert fault(png(0, 7, 8, b"")).slug == "bad-image"
 

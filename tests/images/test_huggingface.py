@@ -74,6 +74,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "box": BOX,
     "int": {"size": 33, "crop_size": 28},
     "longest": {"size": {"shortest_edge": 32, "longest_edge": 40}, "do_center_crop": False},
+    "longest-near": {"size": {"shortest_edge": 80, "longest_edge": 59}, "do_center_crop": False},
     "list": {"size": [33, 28], "crop_size": [20, 30]},
     "crops": {**SHORT, "do_center_crop": True},
     "crops-oblong": {**BOX, "do_center_crop": True},

@@ -65,6 +65,7 @@ _PILLOW = re.compile(r"PIL\b")
 _FILTERS = threading.Lock()
 _ORIENTATION = 0x0112
 _BITS_PER_SAMPLE = 258
+_TILE_WIDTH, _TILE_HEIGHT = 322, 323
 # Orientation -> Pillow's transposition that turns the image upright (PIL.Image.Transpose).
 _UPRIGHT: Mapping[int, int] = MappingProxyType({2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2})
 
@@ -157,6 +158,7 @@ def _load(content: bytes, at: Location) -> Image:
             _silence_libtiff(str(_imaging.__file__))
         image: Image.Image = Image.open(io.BytesIO(content), formats=tuple(FORMATS))
         _check_size(*image.size, len(content), at)
+        _check_tiles(image, len(content), at)
         image.load()
         return _upright(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -174,6 +176,14 @@ def _check_size(width: int, height: int, size: int, at: Location) -> None:
         raise InputError("bad-image", f"an image of {width}×{height} pixels", at=at)
     if pixels > MAX_PIXELS or (pixels > _PIXELS_ABOVE_SUSPICION and pixels > size * _PIXELS_PER_BYTE):
         raise _bomb(f"{width:,}×{height:,} pixels", size, at)
+
+
+def _check_tiles(image: Image, size: int, at: Location) -> None:
+    """Check TIFF's tiles, which may be larger than their image; libtiff makes room for a whole one."""
+    tags = getattr(image, "tag_v2", None) or {}
+    width, height = tags.get(_TILE_WIDTH), tags.get(_TILE_HEIGHT)
+    if isinstance(width, int) and isinstance(height, int):
+        _check_size(width, height, size, at)
 
 
 def _bomb(what: str, size: int, at: Location) -> InputError:

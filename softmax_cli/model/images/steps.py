@@ -117,6 +117,8 @@ class ResizeShorter:
         if self.longest is not None and longer / shorter * edge > self.longest:
             exact = self.longest * shorter / longer
             edge = max(1, round(exact))
+        if self.longest is not None and shorter == edge:  # near enough, however long the other is
+            return height, width
         other = max(1, int(exact * longer / shorter))
         return (other, edge) if width <= height else (edge, other)
 
