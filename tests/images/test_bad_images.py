@@ -81,6 +81,13 @@ def test_paths(tmp_path: Path) -> None:
     assert fault(str(tmp_path / ("x" * 300))).slug == "unreadable"
 
 
+def test_a_file_too_large_to_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "large.png"
+    path.write_bytes(sound()["png"])
+    os.truncate(path, 2**31 + 1)
+    assert fault(str(path)).message == "a file of more than 2 GiB"
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_permission(tmp_path: Path) -> None:
     path = tmp_path / "locked.png"
@@ -201,6 +208,7 @@ def test_nothing_is_said_in_any_thread(capfd: pytest.CaptureFixture[str], caplog
         except InputError as error:
             return error.slug
 
+    assert attempt(damaged[0]) == "RGB"  # what silences Pillow is there, and others put filters before it
     with warnings.catch_warnings(), caplog.at_level(logging.WARNING):
         warnings.simplefilter("error")
         with ThreadPoolExecutor(4) as pool:

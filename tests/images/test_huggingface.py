@@ -157,7 +157,7 @@ def test_convnext_crops_below_384(edge: int) -> None:
 
 
 PUBLISHED: dict[str, tuple[str, dict[str, Any]]] = {
-    # As these models' files have it, key by key.
+    # In the forms that these models' files have: names old and new, sizes as numbers and as objects.
     "google/vit-base-patch16-224": (
         "ViT",
         {

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import io
 import logging
+import os
 import re
 import struct
 import threading
@@ -108,10 +109,9 @@ def _read(path: str, at: Location) -> bytes:
 def _read_image(file: BinaryIO, at: Location) -> bytes:
     head = file.read(_HEAD)
     _check_head(head, at)
-    content = head + file.read(_MAX_BYTES)
-    if len(content) > _MAX_BYTES:
+    if os.fstat(file.fileno()).st_size > _MAX_BYTES:
         raise InputError("bad-image", "a file of more than 2 GiB", at=at, hint="make the image smaller")
-    return content
+    return head + file.read()
 
 
 def _check_head(head: bytes, at: Location) -> None:
@@ -125,10 +125,11 @@ def _check_head(head: bytes, at: Location) -> None:
 def _silence() -> None:
     """Keep what Pillow says of damaged files from the user, in every thread.
 
-    The filter is looked for and not remembered: whoever restores the filters of `warnings` takes it away again.
+    The filter is looked for and not remembered: whoever restores or adds filters of `warnings` takes it away again,
+    or puts another before it.
     """
     with _FILTERS:
-        if not any(entry[0] == "ignore" and entry[3] == _PILLOW for entry in warnings.filters):
+        if not any(entry[0] == "ignore" and entry[3] == _PILLOW for entry in warnings.filters[:1]):
             warnings.filterwarnings("ignore", module=_PILLOW.pattern)
     logger = logging.getLogger("PIL")
     if not logger.handlers:
@@ -161,7 +162,7 @@ def _load(content: bytes, at: Location) -> Image:
         _check_tiles(image, len(content), at)
         image.load()
         return _upright(image)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except Image.DecompressionBombError as error:
         raise _bomb(f"more than {MAX_PIXELS:,} pixels", len(content), at) from error
     except UnidentifiedImageError as error:
         raise InputError("bad-image", "a damaged image: its header can't be understood", at=at) from error
