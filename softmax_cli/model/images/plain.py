@@ -32,7 +32,7 @@ def plain_recipe(door: Door, options: ImageOptions) -> Recipe:
     if told is None:
         notes.append(f"the model takes any size: {show(size)} (--size changes it)")
     return Recipe(
-        steps=(UnlessExact(*size, geometry.steps()),),
+        steps=geometry.steps() if squash else (UnlessExact(*size, geometry.steps()),),
         geometry=geometry,
         origin="defaults, as there is no configuration",
         scale=1.0 if bytes_in else 1 / 255,

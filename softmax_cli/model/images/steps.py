@@ -253,7 +253,7 @@ class UnlessExact:
         return image
 
     def __str__(self) -> str:
-        return f"unless it has {show((self.height, self.width))} pixels: " + ", ".join(map(str, self.steps))
+        return f"{show((self.height, self.width))} as it is, others: " + ", ".join(map(str, self.steps))
 
 
 @dataclass(frozen=True, slots=True)
