@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError
 
+SAVED_KEY = "softmax"  # of the notes on saved logits, in the metadata of a Parquet file
+
 FloatArray: TypeAlias = NDArray[np.floating[Any]]  # float32 or float64
 
 
@@ -47,6 +49,10 @@ class LogitBatch:
         """The input that a row of the batch comes from."""
         return self.source if self.sources is None else self.sources[place]
 
+    def places(self) -> NDArray[np.int64] | None:
+        """Each row's position over the non-class axes, (rows, axes); None where there is but one axis."""
+        return _places(self.rows, self.shape, self.positions)
+
     def select(self, keep: NDArray[np.bool_]) -> "LogitBatch":
         """The batch with only the rows where `keep`, a (rows,) mask, is true."""
         return replace(
@@ -62,6 +68,14 @@ class LogitBatch:
 
 def _selected(texts: Sequence[str] | None, keep: NDArray[np.bool_]) -> Sequence[str] | None:
     return None if texts is None else [text for text, kept in zip(texts, keep, strict=True) if kept]
+
+
+def _places(
+    rows: NDArray[np.int64], shape: tuple[int, ...], positions: NDArray[np.int64] | None
+) -> NDArray[np.int64] | None:
+    if positions is not None or len(shape) < 2:
+        return positions
+    return np.stack(np.unravel_index(rows, shape), axis=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +109,7 @@ class Ranked:
 
     def places(self) -> NDArray[np.int64] | None:
         """Each row's position over the non-class axes, (rows, axes); None where there is but one axis."""
-        if self.positions is not None or len(self.shape) < 2:
-            return self.positions
-        return np.stack(np.unravel_index(self.rows, self.shape), axis=1)
+        return _places(self.rows, self.shape, self.positions)
 
     @property
     def k(self) -> int:

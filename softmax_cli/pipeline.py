@@ -21,12 +21,13 @@ from softmax_cli.sinks.base import Sink
 class RankOptions:
     """How logits become ranked classes. The fields are named as the command's options are.
 
+    activation: None leaves it to the input, which mostly is logits: softmax.
     labels: names that override those of the input; labels_from: their file, for messages. on_fault takes the errors
     of rows, on_input_fault those of inputs that failed among others. keep_faults: hand them on to the sink as well.
     """
 
     top: int = 5
-    activation: str = "softmax"
+    activation: str | None = None
     temperature: float = 1.0
     min_probability: float | None = None
     labels: tuple[str, ...] | None = None
@@ -92,10 +93,15 @@ def names_for(source: Source, options: RankOptions) -> tuple[str, ...] | None:
     return options.labels
 
 
+def activation_for(source: Source, options: RankOptions) -> str:
+    """What turns a source's values into probabilities: the user's word, else the source's own, else softmax."""
+    return options.activation or source.activation or "softmax"
+
+
 def rank_source(source: Source, options: RankOptions) -> Iterator[Ranked]:
     """Rank a source's batches, in order; at least one batch comes, if an empty one."""
     names = names_for(source, options)
-    activation = source.activation or options.activation
+    activation = activation_for(source, options)
 
     def batches() -> Iterator[LogitBatch]:
         empty = True

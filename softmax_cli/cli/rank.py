@@ -20,7 +20,7 @@ def rank(
         list[str] | None,
         typer.Argument(metavar="INPUT", help="Files, directories, or - for stdin.", show_default=False),
     ] = None,
-    activation: opt.ActivationOption = opt.ActivationName.SOFTMAX,
+    activation: opt.ActivationOption = opt.ActivationName.AUTO,
 ) -> int:
     """Ranked classes of saved logits, from files, pipes and directories.
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from contextlib import ExitStack
 
+from softmax_cli.batch import Source
 from softmax_cli.cli.model_options import Images, Model, RunWriting, Texts
 from softmax_cli.cli.options import ActivationName, Reading
 from softmax_cli.cli.shared import Request, core_options, rank_all
 from softmax_cli.jobs.intake import Intake
+from softmax_cli.jobs.keeping import KeptSource, open_input_file
 from softmax_cli.model.classifier import Classifier
+from softmax_cli.sinks.logits import open_logits
 
 
 def run_model(
@@ -25,7 +30,12 @@ def run_model(
     core = core_options(request, activation)
     image_options = images.options(writing.image_layout())
     classifier = Classifier.load(path, model.options(reading.axis, str(activation), core.jobs))
-    with ExitStack():
+    with ExitStack() as stack:
+        names = [port.name for port in classifier.inputs]
+        wrap: Callable[[Source], Source] = lambda source: source  # noqa: E731 - a default
+        if writing.save_logits is not None:
+            kept = stack.enter_context(open_logits(writing.save_logits))
+            wrap = functools.partial(KeptSource, kept=kept, options=core)
         intake = Intake(
             classifier=classifier,
             reading=reading.for_samples(),
@@ -33,5 +43,7 @@ def run_model(
             texts=tuple(texts.text or ()),
             text_column=texts.text_column,
             jobs=core.jobs,
+            save_input=None if writing.save_input is None else open_input_file(writing.save_input, names, stack),
+            wrap=wrap,
         )
         return rank_all(request, core, intake.units, intake.suffixes())

@@ -52,7 +52,7 @@ def core_options(request: Request, activation: ActivationName) -> RankOptions:
         raise UsageError("--output and --output-dir exclude each other")
     return RankOptions(
         top=ranking.top,
-        activation=str(activation),
+        activation=None if activation is ActivationName.AUTO else str(activation),
         temperature=ranking.temperature,
         min_probability=ranking.min_probability,
         labels=None if ranking.labels is None else read_labels(ranking.labels),
@@ -64,9 +64,6 @@ def core_options(request: Request, activation: ActivationName) -> RankOptions:
 
 def rank_inputs(request: Request, reading: ReadOptions, activation: ActivationName) -> int:
     """Rank saved logits; returns the exit code."""
-    if activation is ActivationName.AUTO:  # saved logits are logits
-        activation = ActivationName.SOFTMAX
-
     def unit(item: Found) -> Unit:
         return Unit(item.name, lambda ledger: open_source(item.name, replace(reading, on_fault=ledger.row_fault)))
 
@@ -120,7 +117,7 @@ def _rank_found(request: Request, core: RankOptions, found: Discovery, make_unit
     check_output(found.inputs, writing.output)
     units = make_units(found.inputs, True)
     sink_options = SinkOptions(layout, found.several, writing.output)
-    screen = screen_for(writing.output, request.console, core.activation)
+    screen = screen_for(writing.output, request.console, core.activation or "softmax")
     with open_sink(name, writing.output, sink_options, screen) as sink:
         rank_into_one(units, core, sink, ledger)
 

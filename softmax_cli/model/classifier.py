@@ -22,6 +22,7 @@ from softmax_cli.model.session import Engine, OnnxModel, Port, choose_output
 if TYPE_CHECKING:
     from softmax_cli.model.text import TextModel
 
+_OCR_KEY = "'character'"  # whose classes may have a blank before them, and a space behind
 _TOKEN_INPUTS = ("input_ids",)
 
 
@@ -127,11 +128,14 @@ class Classifier:
         from softmax_cli.model.text import load_tokenizer
 
         files = self.files
-        if files.tokenizer is None and not self._reads_strings:
-            message = "the model reads tokens, and there is no tokenizer.json beside it"
-            hint = "give the model's folder, with its tokenizer.json, instead of the file"
-            raise ModelError("bad-config", message, at=self.model.at, hint=hint)
-        return load_tokenizer(files.tokenizer, files.tokenizer_config, files.tokenizer_config_at, self.inputs)
+        return load_tokenizer(
+            files.tokenizer,
+            files.tokenizer_config,
+            files.tokenizer_config_at,
+            self.inputs,
+            at=self.model.at,
+            max_tokens=files.max_tokens,
+        )
 
     def decide(self, values: NDArray[Any], axis: int, dimensions: int) -> Decision:
         """Decide on the activation by all evidence, once for a run: later values don't change it.
@@ -173,7 +177,7 @@ class Classifier:
         """
         names, origin = self.known_labels()
         if names is not None:
-            names = names if self.files.labels is not None else with_blank(tuple(names), classes)
+            names = with_blank(tuple(names), classes) if origin.startswith(_OCR_KEY) else names
             check_count(names, classes, self.model.path, origin)
             return names, origin
         held = keys or (None if self.graph is None else self.graph.class_names())

@@ -9,27 +9,33 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from softmax_cli.errors import InputError, Location, ModelError
-from softmax_cli.labels import Names, names_from_ids
-from softmax_cli.strict_json import decode_utf8, describe, parse_json
+from softmax_cli.errors import Location, ModelError
+from softmax_cli.labels import Names
+from softmax_cli.model.config import (
+    ConfigObject,
+    doubts,
+    first_names,
+    kind_of,
+    max_tokens,
+    mode_of,
+    parse_file,
+    problem_type,
+    unreadable,
+)
 from softmax_cli.text import visible
 
 if TYPE_CHECKING:
     from softmax_cli.model.images.recipe import ImageConfig
 
-PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 CONFIG_FILES = (
     "config.json", "preprocessor_config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json"
 )  # fmt: skip
 
-_LARGEST = 64 * 2**20
 _SUFFIXES = (".onnx", ".ort")
 _FIRST = ("model.onnx", "onnx/model.onnx")
 # What exporters append to the name of a file that they made smaller or faster.
@@ -43,10 +49,6 @@ _UNEXPORTED = (
     "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
     "saved_model.pb", "tf_model.h5", "flax_model.msgpack",
 )  # fmt: skip
-_POINTER = b"version https://git-lfs.github.com/spec/"
-_KINDS: Mapping[int, str] = MappingProxyType(
-    {stat.S_IFDIR: "a directory", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
-)
 _FLAT_TIMM = ("input_size", "mean", "std", "crop_pct", "interpolation")
 
 
@@ -67,6 +69,7 @@ class ModelFiles:
     tokenizer: Path | None = None
     tokenizer_config: Mapping[str, Any] | None = None
     tokenizer_config_at: Location | None = None
+    max_tokens: int | None = None
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
@@ -81,13 +84,13 @@ def find_model(path: str) -> ModelFiles:
     a file that can't be understood or contradicts itself.
     """
     at = Location(path)
-    mode = _mode(Path(path), "unreadable", at)
+    mode = mode_of(Path(path), "unreadable", at)
     if mode is None:
         raise ModelError("not-found", "no such model file or folder", at=at)
     if stat.S_ISREG(mode):
         return ModelFiles(path, notes=_unused(Path(path)))
     if not stat.S_ISDIR(mode):
-        raise ModelError("bad-model", f"{_kind(mode)}, expected an .onnx file or a folder with one", at=at)
+        raise ModelError("bad-model", f"{kind_of(mode)}, expected an .onnx file or a folder with one", at=at)
     folder = Path(path)
     model, notes = _choose(folder, at)
     places = [folder]
@@ -101,27 +104,6 @@ def find_model(path: str) -> ModelFiles:
 def _name(folder: Path) -> str:
     """A folder's name, also where it's given as `.`."""
     return Path(os.path.abspath(folder)).name  # noqa: PTH100 - resolve() would follow links
-
-
-def _mode(path: Path, slug: str, at: Location) -> int | None:
-    """What kind of file something is; None where there is nothing, nor a link."""
-    try:
-        return path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError) as error:
-        if not path.is_symlink():
-            return None
-        raise ModelError(slug, "a link to a file that isn't there", at=at) from error
-    except (OSError, ValueError) as error:
-        raise _unreadable(slug, error, at) from error
-
-
-def _unreadable(slug: str, error: Exception, at: Location) -> ModelError:
-    reason = getattr(error, "strerror", None) or str(error)
-    return ModelError(slug, f"can't be read: {reason.lower()}", at=at)
-
-
-def _kind(mode: int) -> str:
-    return _KINDS.get(stat.S_IFMT(mode), "a device")
 
 
 def _choose(folder: Path, at: Location) -> tuple[Path, list[str]]:
@@ -149,7 +131,7 @@ def _models(folder: Path, at: Location) -> list[Path]:
         found = [file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES and file.name[0] != "."]
         return sorted(file for file in found if file.is_file())
     except OSError as error:
-        raise _unreadable("unreadable", error, at) from error
+        raise unreadable("unreadable", error, at) from error
 
 
 def _is_variant(file: Path, found: Sequence[Path]) -> bool:
@@ -188,59 +170,6 @@ def _unused(model: Path) -> tuple[str, ...]:
     return (f"{_listed(beside)} beside the model {verb} used; give its folder to use {they}",)
 
 
-@dataclass(frozen=True, slots=True)
-class _Object:
-    """A JSON object of a file."""
-
-    file: str
-    values: Mapping[str, Any]
-
-    @property
-    def at(self) -> Location:
-        return Location(self.file)
-
-    def error(self, message: str, hint: str | None = None) -> ModelError:
-        return ModelError("bad-config", message, at=self.at, hint=hint)
-
-    def part(self, key: str) -> Mapping[str, Any] | None:
-        """An object within; None where it's missing or null."""
-        value = self.values.get(key)
-        if value is not None and not isinstance(value, dict):
-            raise self.error(f"{key}: {describe(value)}, expected an object")
-        return value
-
-    def count(self, key: str, values: Mapping[str, Any]) -> int | None:
-        """A number of classes; None where it's missing or null."""
-        value = values.get(key)
-        if value is not None and (type(value) is not int or value < 0):
-            raise self.error(f"{key}: {describe(value)}, expected a number of classes")
-        return value
-
-
-def _ids(value: Any, at: Location) -> Names:
-    if not isinstance(value, dict):
-        raise InputError("bad-labels", f"{describe(value)}, expected an object of class index and name", at=at)
-    return names_from_ids(value.items(), at)
-
-
-def _list(value: Any, at: Location) -> Names:
-    if not isinstance(value, list):
-        raise InputError("bad-labels", f"{describe(value)}, expected a list of texts", at=at)
-    wrong = [item for item in value if not isinstance(item, str)]
-    if wrong:
-        raise InputError("bad-labels", f"{describe(wrong[0])} among the names, expected text", at=at)
-    return tuple(value)
-
-
-# The keys of config.json that hold names: (in timm's part of it, key, reader), the first that is there counts.
-_LABEL_KEYS: tuple[tuple[bool, str, Callable[[Any, Location], Names]], ...] = (
-    (False, "id2label", _ids),
-    (False, "label_names", _list),
-    (True, "label_names", _list),
-    (True, "labels", _list),
-)
-
-
 class _Reading:
     """Reads the configuration of one model from the places where it may lie."""
 
@@ -251,7 +180,7 @@ class _Reading:
 
     def files(self, model: str, folder: str) -> ModelFiles:
         """Read all there is."""
-        config = self._object("config.json") or _Object("", {})
+        config = self._object("config.json") or ConfigObject("", {})
         timm = self._timm(config)
         labels, labels_from = self._labels(config, timm)
         tokenizer = self._path("tokenizer.json")
@@ -263,11 +192,12 @@ class _Reading:
             folder=folder,
             labels=labels,
             labels_from=labels_from,
-            problem_type=_problem_type(config),
+            problem_type=problem_type(config),
             image_config=self._images(config, timm),
             tokenizer=tokenizer,
             tokenizer_config=tokens.values if tokens else None,
             tokenizer_config_at=tokens.at if tokens else None,
+            max_tokens=max_tokens(config),
             notes=tuple(self._notes),
             problems=tuple(self._problems),
         )
@@ -277,21 +207,21 @@ class _Reading:
         paths = [place / name for place in self._places]
         for path in paths:
             at = Location(str(path))
-            mode = _mode(path, "bad-config", at)
+            mode = mode_of(path, "bad-config", at)
             if mode is not None and not stat.S_ISREG(mode):
-                raise ModelError("bad-config", f"{_kind(mode)}, expected a file", at=at)
+                raise ModelError("bad-config", f"{kind_of(mode)}, expected a file", at=at)
             if mode is not None:
                 if path != paths[-1] and _there(paths[-1]):
                     self._notes.append(f"{at} is used, not {visible(str(paths[-1]))}")
                 return path
         return None
 
-    def _object(self, name: str) -> _Object | None:
+    def _object(self, name: str) -> ConfigObject | None:
         """The JSON object in a file; None where there's no such file."""
         path = self._path(name)
-        return _Object(str(path), _parse(path)) if path else None
+        return ConfigObject(str(path), parse_file(path)) if path else None
 
-    def _timm(self, config: _Object) -> Mapping[str, Any] | None:
+    def _timm(self, config: ConfigObject) -> Mapping[str, Any] | None:
         """What timm keeps in config.json of a model's training: a part of its own, or all of it in old files."""
         nested = config.part("pretrained_cfg")
         values = config.values
@@ -299,12 +229,12 @@ class _Reading:
             return values if any(key in values for key in _FLAT_TIMM) else None
         return nested
 
-    def _images(self, config: _Object, timm: Mapping[str, Any] | None) -> ImageConfig | None:
+    def _images(self, config: ConfigObject, timm: Mapping[str, Any] | None) -> ImageConfig | None:
         """The configuration of images: that of an image processor, else timm's, as whole as its file has it."""
         own = self._object("preprocessor_config.json")
         if own is None and (processor := self._object("processor_config.json")) is not None:
             part = processor.part("image_processor")
-            own = _Object(processor.file, part) if part is not None else None
+            own = ConfigObject(processor.file, part) if part is not None else None
         if own is not None and own.values.get("image_processor_type") == "TimmWrapperImageProcessor":
             if own.part("pretrained_cfg") is not None:
                 return _image_config("timm", own)
@@ -314,8 +244,8 @@ class _Reading:
             return _image_config("huggingface", own)
         return _image_config("timm", config) if timm is not None else None
 
-    def _labels(self, config: _Object, timm: Mapping[str, Any] | None) -> tuple[Names | None, str]:
-        names, key = _first_names(config, timm)
+    def _labels(self, config: ConfigObject, timm: Mapping[str, Any] | None) -> tuple[Names | None, str]:
+        names, key = first_names(config, timm)
         if not names:
             return None, ""
         if timm is not None:
@@ -324,72 +254,11 @@ class _Reading:
             if classes is not None and classes != len(names):
                 message = f"num_classes is {classes:,}, but {key} holds {len(names):,} names"
                 raise config.error(message, "one of them belongs to another model")
-        self._problems += _doubts(config, names, key)
+        self._problems += doubts(config, names, key)
         return names, f"{config.file} ({key})"
 
 
-def _image_config(kind: str, source: _Object) -> ImageConfig:
+def _image_config(kind: str, source: ConfigObject) -> ImageConfig:
     from softmax_cli.model.images.recipe import ImageConfig  # only where there are images to prepare
 
     return ImageConfig(kind, source.values, source.at)
-
-
-def _first_names(config: _Object, timm: Mapping[str, Any] | None) -> tuple[Names, str]:
-    for in_timm, key, read in _LABEL_KEYS:
-        section = (timm or {}) if in_timm else config.values
-        if section.get(key) is not None:
-            shown = f"pretrained_cfg.{key}" if in_timm and section is not config.values else key
-            try:
-                return read(section[key], config.at), shown
-            except InputError as error:
-                raise config.error(f"{shown}: {error.message}") from error
-    return (), ""
-
-
-def _doubts(config: _Object, names: Names, key: str) -> Iterator[str]:
-    """What of config.json contradicts the names, though they can be used."""
-    classes = config.count("num_labels", config.values)
-    if classes is not None and classes != len(names):
-        yield f"config.json: num_labels is {classes:,}, but {key} holds {len(names):,} names"
-    twice = next((name for name, times in Counter(names).items() if times > 1), None)
-    if twice is not None:
-        yield f"config.json: {key} gives {names.count(twice):,} classes the same name, {visible(twice, 40)!r}"
-    named = {str(index): name for index, name in enumerate(names)}
-    other = config.values.get("label2id")
-    for name, index in other.items() if isinstance(other, dict) else ():
-        if named.get(str(index)) != name:
-            own = visible(named.get(str(index), "none"), 40)
-            shown = f"{visible(name, 40)!r} as class {visible(str(index), 20)}"
-            yield f"config.json: label2id has {shown}, where {key} has {own!r}"
-            return
-
-
-def _problem_type(config: _Object) -> str | None:
-    value = config.values.get("problem_type")
-    if value is not None and value not in PROBLEM_TYPES:
-        raise config.error(f"problem_type: {describe(value)}, expected {', '.join(PROBLEM_TYPES)}")
-    return str(value) if value is not None else None
-
-
-def _parse(path: Path) -> Mapping[str, Any]:
-    """The JSON object in a regular file."""
-    at = Location(str(path))
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise _unreadable("bad-config", error, at) from error
-    if len(data) > _LARGEST:
-        raise ModelError("bad-config", f"larger than {_LARGEST >> 20} MB, expected a configuration", at=at)
-    if data.startswith(_POINTER):
-        hint = "git lfs pull fetches the file"
-        raise ModelError("bad-config", "a pointer of Git LFS instead of the file", at=at, hint=hint)
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise ModelError("bad-config", "UTF-16 text, expected UTF-8", at=at)
-    try:
-        value = parse_json(decode_utf8(data, at), at)
-    except InputError as error:
-        raise ModelError("bad-config", error.message, at=error.at) from error
-    if not isinstance(value, dict):
-        raise ModelError("bad-config", f"{describe(value)}, expected an object", at=at)
-    return value

@@ -152,7 +152,7 @@ class OnnxModel:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         providers = engine.providers(onnxruntime.get_available_providers(), self.at)
         with runtime_errors("bad-model", self.at, "ONNX Runtime can't load it"):
-            return onnxruntime.InferenceSession(self._loadable(), options, providers=providers)
+            return onnxruntime.InferenceSession(self._loadable(), options, providers=providers, enable_fallback=False)
 
     def _loadable(self) -> str | bytes:
         """The path, or the bytes where ONNX Runtime couldn't take it: it wants UTF-8."""

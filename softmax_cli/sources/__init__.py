@@ -76,7 +76,7 @@ FORMATS: Mapping[str, InputFormat] = MappingProxyType(
             lambda head: _is_pickle(head) or _is_torch_zip(head),
         ),
         "npz": InputFormat("npz:open_source", (".npz",), _starts(b"PK\x03\x04", b"PK\x05\x06")),
-        "parquet": InputFormat("frames:open_parquet", (".parquet", ".pq"), _starts(b"PAR1")),
+        "parquet": InputFormat("saved_frames:open_parquet", (".parquet", ".pq"), _starts(b"PAR1")),
         "arrow": InputFormat(
             "frames:open_arrow", (".arrow", ".feather", ".ipc", ".arrows"), _starts(b"ARROW1", b"\xff\xff\xff\xff")
         ),

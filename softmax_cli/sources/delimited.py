@@ -62,7 +62,7 @@ class Layout:
         return CellReader(self.dialect, names, self.roles.classes, texts, wordy, at, options.on_fault)
 
 
-def _complete_records(data: bytes) -> int:
+def complete_records(data: bytes) -> int:
     """How many whole records of text have arrived: line ends outside quotes, blank lines left out."""
     count = 0
     inside = 0
@@ -77,11 +77,11 @@ def first_records(source: Input, options: ReadOptions) -> tuple[Dialect, list[tu
 
     A pipe is waited for no longer than that takes; what is decided doesn't depend on its timing.
     """
-    head = source.head(options.max_row_bytes, lambda data: _complete_records(data) >= 1)
+    head = source.head(options.max_row_bytes, lambda data: complete_records(data) >= 1)
     check_text(head, source.at)
     dialect, records = _split(head, source, options, 1)
     if records and options.header is not False and not all(map(is_number, records[0][1])):
-        head = source.head(options.max_row_bytes, lambda data: _complete_records(data) >= 2)
+        head = source.head(options.max_row_bytes, lambda data: complete_records(data) >= 2)
         dialect, records = _split(head, source, options, 2)
     return dialect, records
 
@@ -95,7 +95,7 @@ def _split(head: bytes, source: Input, options: ReadOptions, count: int) -> tupl
         raise InputError("bad-encoding", "a NUL byte, expected text", at=at)
     text = _decode_head(strip_bom(head), source.at)
     lines = [line for line in text.split("\n") if line.strip()][:count]
-    given = _given_delimiter(options)
+    given = given_delimiter(options)
     if given is None and (options.input_format or source.suffix[1:]) in ("tsv", "tab"):
         given = "\t"
     dialect = Dialect(sniff_delimiter(lines[-1:]) if given is None else given)
@@ -107,7 +107,11 @@ def _split(head: bytes, source: Input, options: ReadOptions, count: int) -> tupl
     return dialect, records
 
 
-def _given_delimiter(options: ReadOptions) -> str | None:
+def given_delimiter(options: ReadOptions) -> str | None:
+    """The delimiter that the user names.
+
+    Raises UsageError for what can't be one.
+    """
     given = options.delimiter
     if given is None:
         return None

@@ -18,6 +18,7 @@ from softmax_cli.sources.base import BATCH_BYTES, ReadOptions
 from softmax_cli.sources.cells import CellReader
 from softmax_cli.sources.columns import ID_NAMES, Column, Kind, find_column
 from softmax_cli.sources.delimited import first_records, parsed_blocks
+from softmax_cli.sources.frames import exactly
 from softmax_cli.sources.npy import npy_source, read_header
 from softmax_cli.sources.npz import Archive
 from softmax_cli.sources.scans import open_scan
@@ -117,11 +118,11 @@ def _open_frame(what: str) -> Callable[[Input, Mapping[str, str], ReadOptions], 
             if (kind == "text") != is_text:
                 message = f"column {visible(name)!r} holds {scan.schema[name]}, expected {kind}"
                 raise InputError("model-input", message, at=source.at)
-        selected = [pl.col(name).cast(pl.String) if kind == "text" else pl.col(name) for name, kind in wanted.items()]
+        selected = [exactly(name).cast(pl.String) if kind == "text" else exactly(name) for name, kind in wanted.items()]
 
         def read() -> Iterator[FeatureBatch]:
             row = 0
-            ids = [] if row_id is None else [pl.col(names[row_id]).cast(pl.String, strict=False).alias("\0id")]
+            ids = [] if row_id is None else [exactly(names[row_id]).cast(pl.String, strict=False).alias("\0id")]
             for frame in scan.frames([*selected, *ids], _BATCH_ROWS):
                 columns: dict[str, Any] = {}
                 for name, kind in wanted.items():

@@ -69,6 +69,13 @@ def polars_errors(at: Location, what: str) -> Iterator[None]:
         raise InputError("bad-columnar", f"not a whole {what} file ({reason})", at=at) from error
 
 
+def exactly(*names: str) -> pl.Expr:
+    """The columns of these names; the library takes `*` and `^…$` for patterns elsewhere."""
+    import polars as pl
+
+    return pl.selectors.by_name(*names).as_expr()
+
+
 def _kind(dtype: pl.DataType) -> Kind:
     if dtype.is_integer():
         return Kind.INTEGER
@@ -147,7 +154,7 @@ class FrameSource:
         scan: pl.LazyFrame,
         what: str,
         options: ReadOptions,
-        size: int,
+        file: str,
         spans: Spans | None = None,
     ):
         import polars as pl
@@ -158,6 +165,7 @@ class FrameSource:
         self.layout = plan(schema, options, source.at)
         self.name = source.name
         self.one_pass = False
+        self.file = file  # its plain bytes, or a copy of them
         self.activation: str | None = None
         self.class_names: Sequence[str] | None = self.layout.class_names
         self.notes = self.layout.roles.notes
@@ -169,7 +177,7 @@ class FrameSource:
         if self.layout.list_column is not None:
             self.classes = self._list_length(self.layout.list_column)
         cells = self.total_rows * (self.classes or 1)
-        check_expansion(cells * np.dtype(self.layout.dtype).itemsize, size, source.name)
+        check_expansion(cells * np.dtype(self.layout.dtype).itemsize, Path(file).stat().st_size, source.name)
         self.facts = {
             "format": what.lower(),
             "shape": [self.total_rows, self.classes],
@@ -187,7 +195,7 @@ class FrameSource:
     def _list_length(self, name: str) -> int | None:
         next(self._spans([name], 1), None)  # only for its checks
         with polars_errors(self.at, self._what):
-            first = self._scan.select(name).head(1).collect()
+            first = self._scan.select(exactly(name)).head(1).collect()
         lists = [values for values in first[name].to_list() if values is not None]
         if lists and not lists[0]:
             raise InputError("no-classes", f"column {visible(name)!r} begins with an empty list", at=self.at)
@@ -198,7 +206,7 @@ class FrameSource:
     def frames(self, names: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
         """Scan the table from its start, all columns or those named."""
         rows = max(1, BATCH_BYTES // (8 * (self.classes or 1)))
-        scan = self._scan if names is None else self._scan.select(names)
+        scan = self._scan if names is None else self._scan.select(exactly(*names))
         most = max(1, SPAN_BYTES // (np.dtype(self.layout.dtype).itemsize * (self.classes or 1)))
         spans = self._spans(names or [column.name for column in self.layout.columns], most)
         empty = True
@@ -293,7 +301,7 @@ class FrameSource:
         """The logits of a frame whose rows are sound: (rows, classes)."""
         name = self.layout.list_column
         if name is None:
-            columns = frame.select(self.layout.columns[place].name for place in self.layout.roles.classes)
+            columns = frame.select(exactly(*(self.layout.columns[place].name for place in self.layout.roles.classes)))
             return columns.to_numpy(order="c").astype(self.layout.dtype, copy=False)
         flat = frame[name].explode(empty_as_null=False).to_numpy()
         return flat.reshape(len(frame), self.classes or 1).astype(self.layout.dtype, copy=False)
@@ -319,13 +327,12 @@ def _open_table(
 ) -> FrameSource:
     stack = contextlib.ExitStack()
     path = stack.enter_context(local_path(source))
-    size = Path(path).stat().st_size
-    if not size:
+    if not Path(path).stat().st_size:
         raise InputError("empty-input", "the file is empty", at=source.at)
     spans = None if check is None else check(path)
     with polars_errors(source.at, what):
         frame = scan(path)
-    return FrameSource(source, stack, frame, what, options, size, spans)
+    return FrameSource(source, stack, frame, what, options, path, spans)
 
 
 def scan_parquet(source: Input, options: ReadOptions) -> FrameSource:
@@ -349,11 +356,6 @@ def scan_arrow(source: Input, options: ReadOptions) -> FrameSource:
         return pl.read_ipc_stream(path).lazy()
 
     return _open_table(source, scan, "Arrow", options)
-
-
-def open_parquet(source: Input, options: ReadOptions) -> Source:
-    """Open a Parquet file as logits."""
-    return rows_or_columns(lambda chosen: scan_parquet(source, chosen), options)
 
 
 def open_arrow(source: Input, options: ReadOptions) -> Source:

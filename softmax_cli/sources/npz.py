@@ -5,13 +5,20 @@ from __future__ import annotations
 import contextlib
 import io
 import lzma
+import tokenize
 import weakref
 import zipfile
 import zlib
-from typing import BinaryIO, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, BinaryIO, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
+from softmax_cli.batch import LogitBatch, Source
 from softmax_cli.errors import InputError, Location
 from softmax_cli.geometry import shape_text
+from softmax_cli.sources import saved
 from softmax_cli.sources.base import ArraySource, ReadOptions
 from softmax_cli.sources.choice import choice_notes, choose_array
 from softmax_cli.sources.layers import check_expansion
@@ -35,6 +42,11 @@ class _Member(io.RawIOBase):
             return self._stream.readinto(buffer)  # type: ignore[attr-defined, no-any-return]
         except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
             raise InputError("bad-compression", f"a damaged archive member ({error})", at=self._at) from error
+
+
+# What `run --save-logits` keeps beside the logits: dimensions and kind.
+_BESIDE = {"source": (1, "U"), "row": (1, "i"), "id": (1, "U"), "position": (2, "i")}
+_SAVED_MEMBERS = {"logits", "row", "source", "activation", "source_per_row"}
 
 
 class Archive:
@@ -99,10 +111,16 @@ class Archive:
         return name, choice_notes(name, len(self.members), wanted)
 
 
-def open_source(source: Input, options: ReadOptions) -> ArraySource:
-    """Open the chosen array of an .npz archive as logits."""
+def open_source(source: Input, options: ReadOptions) -> Source:
+    """Open the chosen array of an .npz archive as logits, or what `run --save-logits` put into one."""
     archive = Archive(source)
+    if saved.applies(options) and archive.members.keys() >= _SAVED_MEMBERS:
+        return _open_saved(archive, source, options)
     name, notes = archive.choose(options.array)
+    return _open_array(archive, name, notes, source, options)
+
+
+def _open_array(archive: Archive, name: str, notes: Sequence[str], source: Input, options: ReadOptions) -> ArraySource:
     with archive.open(name) as stream:
         header = read_header(stream, source.at)
     check_size(header, archive.members[name].file_size - header.offset, source.at)
@@ -110,3 +128,39 @@ def open_source(source: Input, options: ReadOptions) -> ArraySource:
     result = npy_source(source, header, options, facts, lambda: archive.open(name))
     result.notes = notes
     return result
+
+
+def _open_saved(archive: Archive, source: Input, options: ReadOptions) -> Source:
+    """Open an archive of `run --save-logits`."""
+    base = _open_array(archive, "logits", (), source, options)
+    beside = {name: _beside(archive, name, base.total_rows) for name in _BESIDE if name in archive.members}
+    labels = _beside(archive, "labels", None).tolist() if "labels" in archive.members else None
+    about = {
+        "labels": labels,
+        "activation": _beside(archive, "activation", None).item(),
+        "source_per_row": _beside(archive, "source_per_row", None).item(),
+    }
+
+    def pieces() -> Iterator[tuple[LogitBatch, Mapping[str, Any]]]:
+        for batch in base:
+            texts = {name: values[batch.rows] for name, values in beside.items()}
+            yield batch, {name: part.tolist() if part.dtype.kind == "U" else part for name, part in texts.items()}
+
+    return saved.SavedSource(base, saved.About.of(about, source.at), pieces)
+
+
+def _beside(archive: Archive, name: str, rows: int | None) -> NDArray[Any]:
+    """An array beside the saved logits, whole.
+
+    Raises InputError for one that isn't what `--save-logits` writes.
+    """
+    with archive.open(name) as stream:
+        try:
+            values = np.lib.format.read_array(stream, allow_pickle=False)
+        except (ValueError, SyntaxError, tokenize.TokenError, TypeError, EOFError, MemoryError) as error:
+            raise InputError("bad-header", f"damaged array {name!r} beside the logits", at=archive.at) from error
+    dimensions, kind = _BESIDE.get(name, (0, "Ub")) if name != "labels" else (1, "U")
+    if values.ndim != dimensions or values.dtype.kind not in kind or (rows is not None and len(values) != rows):
+        message = f"array {name!r} beside the logits is {shape_text(values.shape)} {values.dtype}"
+        raise InputError("bad-shape", message, at=archive.at, hint="--array logits takes the logits alone")
+    return np.asarray(values)

@@ -108,7 +108,7 @@ def _chunk(found: dict[int, Any], size: int) -> Chunk:
     path = inner.get(3) if isinstance(inner, dict) else None
     if not isinstance(inner, dict) or not isinstance(path, list) or not path or not isinstance(path[0], bytes):
         raise DamagedError("the footer lacks a part")
-    start = _count(inner, 11 if 11 in inner else 9, "bytes")  # a dictionary comes first
+    start = _count(inner, 11 if inner.get(11) else 9, "bytes")  # a dictionary comes first; some write 0 for none
     end = start + _count(inner, 7, "bytes")
     if end > size:
         raise DamagedError("a column lies outside the file")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from softmax_cli.errors import InputError, Location
 from softmax_cli.sources.base import ReadOptions
 from softmax_cli.sources.columns import Column, Kind
+from softmax_cli.sources.frames import exactly
 from softmax_cli.sources.scans import open_scan
 from softmax_cli.sources.stream import Input
 from softmax_cli.sources.text_rows import BATCH_TEXTS, SKIP_HINT, Row, TextSource, assign_text_roles
@@ -46,9 +47,9 @@ def _open_table(source: Input, what: str, options: ReadOptions, column: str | No
         message = f"column {visible(chosen.name)!r} holds {chosen.described}, expected text"
         raise InputError("bad-value", message, at=source.at)
     id_name = None if roles.id is None else columns[roles.id].name
-    wanted = [pl.col(chosen.name).cast(pl.String).alias("text")]
+    wanted = [exactly(chosen.name).cast(pl.String).alias("text")]
     if id_name is not None:
-        wanted.append(pl.col(id_name).cast(pl.String, strict=False).fill_null("").alias("id"))
+        wanted.append(exactly(id_name).cast(pl.String, strict=False).fill_null("").alias("id"))
 
     def read() -> Iterator[Iterable[Row]]:
         row = 0

@@ -12,7 +12,7 @@ from softmax_cli.errors import InputError, Location
 from softmax_cli.sources.base import ReadOptions
 from softmax_cli.sources.cells import Dialect, is_number
 from softmax_cli.sources.columns import ID_NAMES, TARGET_NAMES, Column, Kind
-from softmax_cli.sources.delimited import _complete_records, _given_delimiter
+from softmax_cli.sources.delimited import complete_records, given_delimiter
 from softmax_cli.sources.lines import check_text, strip_bom, text_blocks
 from softmax_cli.sources.stream import Input
 from softmax_cli.sources.text_rows import TEXT_NAMES, Row, TextRoles, TextSource, assign_text_roles
@@ -105,7 +105,7 @@ def _record_blocks(source: Input, dialect: Dialect, options: ReadOptions) -> Ite
 
 def _sniff_layout(source: Input, options: ReadOptions, column: str | None) -> _Layout:
     """Decide on the first two records, whatever more of a pipe has arrived."""
-    head = source.head(options.max_row_bytes, lambda data: _complete_records(data) >= 2)
+    head = source.head(options.max_row_bytes, lambda data: complete_records(data) >= 2)
     check_text(head, source.at)
     text = _whole_lines(strip_bom(head), source.at)
     dialect = Dialect(_delimiter(text, source, options))
@@ -141,7 +141,7 @@ def _records(text: str, dialect: Dialect, at: Location) -> list[Record]:
 
 def _delimiter(text: str, source: Input, options: ReadOptions) -> str:
     """As the options or the suffix say, else the one that cuts both first records into as many cells."""
-    given = _given_delimiter(options)
+    given = given_delimiter(options)
     if given is not None:
         return given
     if (options.input_format or source.suffix[1:]) in ("tsv", "tab"):

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from softmax_cli.errors import ModelError
-from softmax_cli.model import folder as module
+from softmax_cli.model import config
 from softmax_cli.model.folder import find_model
 from tests.models.support import put, refused, safe
 from tests.models.test_layouts import FLAT_TIMM, TEXT_CONFIG, TIMM, VIT_CONFIG, VIT_IMAGES, WRAPPER
@@ -191,5 +191,5 @@ def test_mutated(files: dict[str, bytes], tmp_path: Path) -> None:
         assert safe(error.describe())
     else:
         assert model.labels is None or all(type(name) is str and name.encode() is not None for name in model.labels)
-        assert model.problem_type in (None, *module.PROBLEM_TYPES)
+        assert model.problem_type in (None, *config.PROBLEM_TYPES)
         assert all(safe(problem) for problem in model.problems)

@@ -99,4 +99,5 @@ class ImageFeeder:
             batch = np.stack(pile.tensors)
             batch = filled(batch, self._batch) if self._is_fixed else batch
             feeds.append(Feed({self._port.name: batch}, np.arange(count)))
-        return Window(self.name, np.zeros(count, np.int64), feeds, sources=pile.sources, faults=pile.faults)
+        sources = pile.sources if len(self._names) > 1 else None
+        return Window(self.name, np.zeros(count, np.int64), feeds, sources=sources, faults=pile.faults)
