@@ -8,6 +8,7 @@ Needs numpy, onnx, onnxruntime, pillow, polars and scikit-learn.
 import csv
 import json
 import os
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,6 +111,7 @@ def write_digits(folder: Path) -> None:
     save_networks(folder, train(training))
 
     ids = write_images(folder, held_out.pixels)
+    write_model_folder(folder.parent / "digits_model", folder / "digits.onnx")
     logits = run(folder / "digits.onnx", held_out.inputs)
     np.save(folder / "inputs.npy", held_out.inputs)
     write_logits(folder, ids, logits)
@@ -118,6 +120,28 @@ def write_digits(folder: Path) -> None:
 
     correct = np.count_nonzero(logits.argmax(axis=1) == held_out.targets)
     print(f"digits: {correct} of {HELD_OUT} held-out images right")
+
+
+def write_model_folder(folder: Path, network: Path) -> None:
+    """Write the network once more, as a folder that says how images become its input and what its classes are."""
+    folder.mkdir(exist_ok=True)
+    shutil.copyfile(network, folder / "model.onnx")
+    config = {
+        "id2label": {str(index): name for index, name in enumerate(DIGIT_NAMES)},
+        "label2id": {name: index for index, name in enumerate(DIGIT_NAMES)},
+        "problem_type": "single_label_classification",
+    }
+    preprocessor = {
+        "image_processor_type": "ViTImageProcessor",
+        "do_resize": True,
+        "size": {"height": 8, "width": 8},
+        "resample": 2,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": False,
+    }
+    for name, values in (("config.json", config), ("preprocessor_config.json", preprocessor)):
+        write_lines(folder / name, [json.dumps(values, indent=2)])
 
 
 def split_digits() -> tuple[Digits, Digits]:

@@ -113,7 +113,7 @@ def _intake(classifier: Classifier) -> Report:
 
 def _images(classifier: Classifier) -> Report:
     spec = classifier.image_spec(ImageOptions())
-    return {"preprocessing": {"from": spec.origin, "steps": [*spec.describe(), *spec.notes]}}
+    return {"preprocessing": {"from": spec.origin, "steps": [*spec.describe()[1:], *spec.notes]}}
 
 
 def _texts(classifier: Classifier) -> Report:

@@ -90,7 +90,7 @@ def test_main_command_runs_what_it_says(softmax_process: object) -> None:
     done = subprocess.run([sys.executable, *command], capture_output=True, cwd=ROOT, env=environment(), timeout=60)
     assert done.returncode == 0
     lines = done.stdout.decode().splitlines()
-    assert lines[1].split()[:3] == ["0", "1", "three"]
+    assert lines[1].split()[:3] == ["sample_data/digits/images/digit_000.png", "1", "three"]
     assert sum(line.strip() != "" for line in lines) == 1 + 120 * 3
 
 

@@ -55,6 +55,7 @@ class ColumnFeeder:
         self._ports = ports
         self._at = Location(features.name)
         self.name = features.name
+        self.late_notes: Sequence[str] = ()
         self.notes = (f"{len(ports)} columns go to the model's inputs of their names",)
         self.facts = features.facts
         self.total_rows = features.total_rows

@@ -57,6 +57,11 @@ class Feeder(Protocol):
         ...
 
     @property
+    def late_notes(self) -> Sequence[str]:
+        """What is known only once all was read."""
+        ...
+
+    @property
     def facts(self) -> Mapping[str, Any]:
         """What is known of the input."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +86,7 @@ class ArrayFeeder:
         self._port = port
         self._at = Location(samples.name)
         self.name = samples.name
+        self.late_notes: Sequence[str] = ()
         self.notes = samples.notes
         self.facts: Mapping[str, Any] = samples.facts
         self.total_rows = samples.total_rows

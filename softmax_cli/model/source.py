@@ -38,6 +38,7 @@ class ModelSource:
         self._keys: tuple[str, ...] | None = None
         self._form = (1, 2)  # the class axis, and the dimensions of the output
         self._rows = 0
+        self._is_read = False
         self._results = self._run_all()
         self._start: list[LogitBatch] = []
         for batch in self._results:  # windows in which every input failed tell nothing
@@ -51,7 +52,8 @@ class ModelSource:
     @property
     def notes(self) -> Sequence[str]:
         """The decisions that were made for the user; what only the whole input tells comes at the end."""
-        return (*self._feeder.notes, *self._decision_notes, *getattr(self._feeder, "late_notes", ()))
+        late = self._feeder.late_notes if self._is_read else ()
+        return (*self._feeder.notes, *self._decision_notes, *late)
 
     @property
     def total_rows(self) -> int | None:
@@ -98,6 +100,7 @@ class ModelSource:
                 check_values(self._classifier.decision, batch.logits, at)
             yield batch
         self._start = []
+        self._is_read = True
 
     def _run_all(self) -> Iterator[LogitBatch]:
         waiting: tuple[Fault, ...] = ()  # inputs that failed before the first row

@@ -154,15 +154,15 @@ class TableSink:
         if self._options.several and ranked.sources is None:
             lines.append([(visible(ranked.source), "bold")])
         if self._options.layout == "long":
-            lines.append([(text, "dim") for text in self._titles(self._widths)])
+            lines.append([(text, "dim") for text in self._titles(self._widths, "id" if ranked.sources is None else "input")])
         self._source = ranked.source
         return lines
 
-    def _titles(self, widths: Widths) -> list[str]:
+    def _titles(self, widths: Widths, named: str) -> list[str]:
         title = "log-prob." if self._screen.activation == "log-softmax" else "probability"
         cells = [
             ("row".rjust(widths.row), widths.row),
-            (fit("id", widths.id), widths.id),
+            (fit(named, widths.id), widths.id),
             ("#".rjust(widths.rank), widths.rank),
             (fit("label", widths.label), widths.label),
             (" " * widths.bar, widths.bar),

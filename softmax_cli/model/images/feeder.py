@@ -50,7 +50,8 @@ class ImageFeeder:
         batch_size: int | None,
     ):
         self.name = title
-        self.notes = (f"images: {'; '.join(spec.describe())}", *spec.notes)
+        self.late_notes: Sequence[str] = ()
+        self.notes = (f"preprocessing {'; '.join(spec.describe())}", *spec.notes)
         self.facts: Mapping[str, Any] = {"format": "images"}
         self.total_rows = len(names)
         self._names = names

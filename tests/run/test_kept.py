@@ -1,0 +1,170 @@
+"""What a run keeps: raw outputs that rank as the run did, and what the model was fed."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from onnx import helper, numpy_helper
+
+from tests.conftest import SAMPLES
+from tests.run.support import DIGITS, PIXELS, ROWS, Here, Make, node, passing, refused, save, shares, tensor
+
+FOLDER = SAMPLES / "digits_model"
+IMAGES = DIGITS / "images"
+FORMATS = ["csv", "jsonl", "json", "tsv"]
+
+
+def same(softmax_here: Here, kept: Path, *arguments: Any, name: str, options: tuple[str, ...] = ()) -> None:
+    """Run a model, then rank what it kept: the same bytes."""
+    code, out, err = softmax_here("run", *arguments, *options, "--save-logits", kept, "-f", name)
+    assert code == 0, err
+    code, again, err = softmax_here(kept, *options, "-f", name)
+    assert code == 0, err
+    assert again == out
+    assert out
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("suffix", [".npz", ".parquet"])
+def test_images(softmax_here: Here, tmp_path: Path, suffix: str, name: str) -> None:
+    same(softmax_here, tmp_path / f"kept{suffix}", FOLDER, IMAGES, name=name, options=("-k", "3"))
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".parquet"])
+def test_one_image_as_a_table(softmax_here: Here, tmp_path: Path, suffix: str) -> None:
+    same(softmax_here, tmp_path / f"kept{suffix}", FOLDER, IMAGES / "digit_007.png", name="table")
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".parquet"])
+def test_several_inputs_with_ids(softmax_here: Here, tmp_path: Path, pixels: Path, suffix: str) -> None:
+    inputs = [pixels / "ids.csv", pixels / "ids.csv"]
+    same(softmax_here, tmp_path / f"kept{suffix}", FOLDER, *inputs, name="jsonl")
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".parquet"])
+def test_probabilities_stay_what_they_are(softmax_here: Here, make: Make, tmp_path: Path, suffix: str) -> None:
+    model, path = passing(make, [None, 3]), save(tmp_path / "x.npy", shares(40))
+    same(softmax_here, tmp_path / f"kept{suffix}", model, path, name="csv")
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".parquet"])
+def test_positions(softmax_here: Here, make: Make, tmp_path: Path, suffix: str) -> None:
+    path = save(tmp_path / "x.npy", np.random.default_rng(1).normal(size=(5, 3, 2, 4)).astype(np.float32))
+    kept = tmp_path / f"kept{suffix}"
+    code, out, err = softmax_here(
+        "run", passing(make, [None, 3, 2, 4]), path, "--axis", "1", "--save-logits", kept, "-f", "jsonl"
+    )
+    assert code == 0, err
+    assert softmax_here(kept, "-f", "jsonl")[1] == out
+    assert json.loads(out.splitlines()[9])["position"] == [1, 0, 1]
+
+
+def test_the_users_word_wins(softmax_here: Here, make: Make, tmp_path: Path) -> None:
+    model, path, kept = passing(make, [None, 3]), save(tmp_path / "x.npy", shares(4)), tmp_path / "kept.npz"
+    softmax_here("run", model, path, "--save-logits", kept)
+    code, out, _ = softmax_here(kept, "--activation", "softmax", "-f", "jsonl", "-k", "1")
+    assert code == 0
+    assert all(json.loads(line)["predictions"][0]["probability"] < 0.6 for line in out.splitlines())
+
+
+def test_the_array_alone(softmax_here: Here, tmp_path: Path) -> None:
+    kept = tmp_path / "kept.npy"
+    assert softmax_here("run", FOLDER, IMAGES, "--save-logits", kept)[0] == 0
+    assert np.array_equal(np.load(kept), np.load(DIGITS / "logits.npy"))
+
+
+def test_columns_of_other_readers(softmax_here: Here, tmp_path: Path) -> None:
+    kept = tmp_path / "kept.parquet"
+    assert softmax_here("run", FOLDER, IMAGES, "--save-logits", kept)[0] == 0
+    frame = pl.read_parquet(kept)
+    assert frame.columns == ["source", "row", "logits"]
+    assert frame["source"].to_list() == [str(path) for path in sorted(IMAGES.iterdir())]
+    assert np.array_equal(frame["logits"].to_numpy(), np.load(DIGITS / "logits.npy"))
+
+
+def test_a_failed_input_has_no_row(softmax_here: Here, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes((IMAGES / "digit_000.png").read_bytes())
+    (tmp_path / "b.png").write_bytes(b"no image")
+    kept = tmp_path / "kept.npz"
+    code, out, _ = softmax_here("run", FOLDER, tmp_path, "--save-logits", kept, "-f", "csv")
+    assert code == 3
+    assert softmax_here(kept, "-f", "csv")[1] == out
+    assert len(np.load(kept)["logits"]) == 1
+
+
+def test_a_failed_run_keeps_nothing(softmax_here: Here, make: Make, tmp_path: Path) -> None:
+    values = shares(200)
+    values[150] = [1, 2, 3]
+    kept, seen = tmp_path / "kept.npz", tmp_path / "seen.npy"
+    arguments = ["run", passing(make, [None, 3]), save(tmp_path / "x.npy", values)]
+    code, _, err = softmax_here(*arguments, "--save-logits", kept, "--save-input", seen)
+    assert code == 1
+    assert "activation-contradiction" in err
+    assert {path.name for path in tmp_path.iterdir()} == {"model.onnx", "x.npy"}
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("row", np.zeros(3, np.int64)),
+        ("row", np.zeros((120, 1), np.int64)),
+        ("source", np.zeros(120)),
+        ("activation", np.array("melt")),
+        ("activation", np.array(3)),
+        ("labels", np.zeros(10)),
+    ],
+)
+def test_damaged_notes(softmax_here: Here, tmp_path: Path, member: str, value: Any) -> None:
+    kept = tmp_path / "kept.npz"
+    softmax_here("run", FOLDER, IMAGES, "--save-logits", kept)
+    arrays = dict(np.load(kept))
+    np.savez(kept, **{**arrays, member: value})
+    code, out, err = softmax_here(kept, "-f", "csv")
+    assert (code, out) == (1, "")
+    assert "error[bad-" in err
+
+
+def test_what_the_model_saw(softmax_here: Here, tmp_path: Path) -> None:
+    seen = tmp_path / "seen.npy"
+    assert softmax_here("run", FOLDER, IMAGES, "--save-input", seen, "--batch-size", "7")[0] == 0
+    assert np.array_equal(np.load(seen), np.load(PIXELS))
+
+
+def test_a_fixed_batch_is_seen_without_its_padding(softmax_here: Here, make: Make, tmp_path: Path) -> None:
+    path = save(tmp_path / "x.npy", np.repeat(ROWS, 4, axis=0)[:7])
+    model = make([node("Neg")], tensor("x", "float", [3, 3]), [tensor("y", "float", [3, 3])])
+    seen = tmp_path / "seen.npz"
+    assert softmax_here("run", model, path, "--save-input", seen)[0] == 0
+    assert zipfile.ZipFile(seen).namelist() == ["x.npy"]
+    assert np.array_equal(np.load(seen)["x"], np.load(path))
+
+
+@pytest.mark.parametrize("option", ["--save-logits", "--save-input"])
+def test_another_suffix(softmax_here: Here, tmp_path: Path, option: str) -> None:
+    refused(softmax_here, "usage", FOLDER, IMAGES, option, tmp_path / "x.txt", code=2)
+
+
+def test_an_input_for_each_column(softmax_here: Here, make: Make, tmp_path: Path) -> None:
+    """Columns in another order, with more than are needed; what was seen needs an archive."""
+    ports = [tensor("a", "float", [None, 1]), tensor("b", "int64", [None, 1])]
+    weights = numpy_helper.from_array(np.array([[1.0, -1.0, 0.5]], np.float32), "w")
+    nodes = [
+        helper.make_node("Cast", ["b"], ["f"], to=1),
+        helper.make_node("Add", ["a", "f"], ["s"]),
+        helper.make_node("MatMul", ["s", "w"], ["y"]),
+    ]
+    model = make(nodes, ports, [tensor("y", "float", [None, 3])], constants=[weights])
+    (tmp_path / "x.csv").write_text("id,b,other,a\nfirst,1,x,0.5\nsecond,2,y,-4\n")
+    seen = tmp_path / "seen.npz"
+    code, out, err = softmax_here("run", model, tmp_path / "x.csv", "-f", "jsonl", "--save-input", seen)
+    assert code == 0, err
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [(row["id"], row["predictions"][0]["index"]) for row in rows] == [("first", 0), ("second", 1)]
+    assert {name: values.ravel().tolist() for name, values in np.load(seen).items()} == {"a": [0.5, -4], "b": [1, 2]}
+    refused(softmax_here, "usage", model, tmp_path / "x.csv", "--save-input", tmp_path / "x.npy", code=2)
