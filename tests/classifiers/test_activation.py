@@ -229,6 +229,17 @@ def test_an_end_that_its_values_belie(setting: Setting) -> None:
     setting.refused("doubtful-activation", SHARES, "--strict")
 
 
+@pytest.mark.xfail(strict=True, reason="a linear end outweighs values that are probabilities: softmax twice")
+def test_a_mean_of_two_softmaxes(setting: Setting) -> None:
+    """An ensemble ends in an Add of probabilities: nothing comes on top."""
+    nodes = [
+        node("Softmax", "x", "a", axis=1), node("Neg", "x", "n"), node("Softmax", "n", "b", axis=1),
+        node("Mul", "a half", "c"), node("Mul", "b half", "d"), node("Add", "c d"),
+    ]  # fmt: skip
+    setting.model(nodes, weights={"half": np.array(0.5, np.float32)})
+    close(setting.run(LOGITS)[0], (softmax(LOGITS) + softmax(-LOGITS)) / 2)
+
+
 # Then the values
 
 
