@@ -154,7 +154,7 @@ def test_texts_of_a_file(softmax_here: Here, tmp_path: Path, model: TextModel, n
     check(rows_of(ran(softmax_here, model.folder, tmp_path / name, *column)), model.logits(TEXTS))
 
 
-@pytest.mark.parametrize("name", ["lines.txt", "x.jsonl", "x.csv", "x.parquet"])
+@pytest.mark.parametrize("name", ["lines.txt", "x.csv", "x.parquet"])
 def test_texts_of_stdin(softmax_process: Run, tmp_path: Path, model: TextModel, name: str) -> None:
     FILES[name](tmp_path / name)
     column = () if name.endswith(".txt") else ("--text-column", "text")
