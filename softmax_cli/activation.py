@@ -24,8 +24,9 @@ Float64Array: TypeAlias = NDArray[np.float64]
 Activation: TypeAlias = Callable[[FloatArray, float, int], FloatArray]
 
 BLOCK_ELEMENTS = 1 << 18  # of scratch: small enough for the cache, large enough to forget the cost of a call
+_SHORT_ROW = 1 << 10
 _SPLITTER = 2.0**27 + 1.0
-_GRID = 1.5 * 2.0**21  # adding and subtracting it rounds numbers up to 1 to multiples of 2⁻³¹
+GRID = 1.5 * 2.0**21  # adding and subtracting it rounds numbers up to 1 to multiples of 2⁻³¹
 
 
 def _difference(a: FloatArray, b: FloatArray) -> tuple[Float64Array, Float64Array]:
@@ -89,23 +90,40 @@ def exponentials(shifted: Float64Array, correction: Float64Array | None) -> Floa
     return terms
 
 
-def exact_sum(terms: Float64Array, axis: int, dtype: np.dtype[Any]) -> Float64Array:
+def summands(
+    logits: FloatArray, maximum: FloatArray, temperature: float, classes: int, out: Float64Array
+) -> Float64Array:
+    """Return exp((logits - maximum) / temperature), exact enough for the sum over so many classes.
+
+    What rounding d = logit - maximum costs a float64 term, up to |d| units in the last place, is weighed by exp(d): of
+    few classes, those that are wrong by more than 4 units hold too small a part of the sum. out: scratch of the shape
+    of `logits`.
+    """
+    if logits.dtype == np.float64 and temperature == 1.0 and classes <= _SHORT_ROW:
+        return np.exp(np.subtract(logits, maximum, out=out), out=out)
+    return exponentials(*scaled(logits, maximum, temperature, out))
+
+
+def exact_sum(terms: Float64Array, axis: int, dtype: np.dtype[Any], out: Float64Array | None = None) -> Float64Array:
     """Sum terms between 0 and 1, keeping the axis; for float64 to within a unit in the last place.
 
     The parts on the grid of 2⁻³¹ add without rounding up to 2²² terms; what is left is too small to matter, unless
     it is all there is: it is added pairwise. numpy does so only along contiguous memory, and adds one after another
     else, so terms that lie otherwise are copied: the sum of a row mustn't depend on how it lies, or on its neighbours.
+    out: scratch of the shape of `terms`, whose last axis must then be `axis`.
     """
     rows = np.ascontiguousarray(np.moveaxis(terms, axis, -1))
-    return np.moveaxis(_row_sum(rows, dtype), -1, axis)
+    return np.moveaxis(_row_sum(rows, dtype, out), -1, axis)
 
 
-def _row_sum(terms: Float64Array, dtype: np.dtype[Any]) -> Float64Array:
+def _row_sum(terms: Float64Array, dtype: np.dtype[Any], out: Float64Array | None) -> Float64Array:
     if dtype == np.float32:
         return np.asarray(terms.sum(axis=-1, keepdims=True))
-    high = (terms + _GRID) - _GRID
-    rest = (terms - high).sum(axis=-1, keepdims=True)
-    return np.asarray(high.sum(axis=-1, keepdims=True) + rest)
+    high = np.add(terms, GRID, out=out)
+    high -= GRID
+    total = high.sum(axis=-1, keepdims=True)
+    rest = np.subtract(terms, high, out=high)
+    return np.asarray(total + rest.sum(axis=-1, keepdims=True))
 
 
 def softmax_block(logits: FloatArray, temperature: float, axis: int) -> FloatArray:

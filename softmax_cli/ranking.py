@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from softmax_cli import narrow
 from softmax_cli.activation import (
     ACTIVATIONS,
     BLOCK_ELEMENTS,
@@ -18,6 +19,7 @@ from softmax_cli.activation import (
     normalize_axis,
     real_logits,
     scaled,
+    summands,
 )
 from softmax_cli.batch import FloatArray, LogitBatch, Ranked
 
@@ -121,11 +123,31 @@ def _top_block(logits: FloatArray, k: int, activation: str, temperature: float, 
         probabilities = ACTIVATIONS[activation](np.ascontiguousarray(logits), temperature, 1)
         return TopK(indices, chosen, _descending(np.take_along_axis(probabilities, indices, axis=1)))
     maximum = chosen[:, :1]
-    shifted = scaled(logits, maximum, temperature, scratch.wide(len(logits)))
-    total = exact_sum(exponentials(*shifted), 1, logits.dtype)
     terms = exponentials(*scaled(chosen, maximum, temperature))
-    terms /= total
+    terms /= _total(logits, maximum, temperature, scratch)
     return TopK(indices, chosen, _descending(terms.astype(logits.dtype, copy=False)))
+
+
+def _total(logits: FloatArray, maximum: FloatArray, temperature: float, scratch: _Scratch) -> NDArray[np.float64]:
+    """The sum of exp((logits - maximum) / temperature) of every row, (rows, 1)."""
+    if logits.shape[1] <= narrow.MOST_CLASSES:  # added as for any k: the number mustn't depend on it
+        return narrow.total_of(np.ascontiguousarray(logits.T), maximum[:, 0], temperature)[:, None]
+    spare = scratch.narrow(len(logits)).astype(np.float64, copy=False) if logits.dtype == np.float64 else None
+    terms = summands(logits, maximum, temperature, logits.shape[1], scratch.wide(len(logits)))
+    return exact_sum(terms, 1, logits.dtype, spare)
+
+
+def _top_narrow(logits: FloatArray, k: int, temperature: float) -> TopK:
+    """The same class after class, where classes are few."""
+    columns = np.ascontiguousarray(logits.T)
+    indices, least = narrow.select(columns, k)
+    unsure = np.flatnonzero(~(least > -np.inf))  # NaN, or masked classes among the best
+    if len(unsure):
+        indices[:, unsure] = reference_order(logits[unsure], k).T
+    chosen = np.take_along_axis(columns, indices, axis=0)
+    terms = exponentials(*scaled(chosen, chosen[:1], temperature))
+    terms /= narrow.total_of(columns, chosen[0], temperature)
+    return TopK(indices.T, chosen.T, _descending(terms.astype(logits.dtype, copy=False).T))
 
 
 def _descending(probabilities: FloatArray) -> FloatArray:
@@ -138,13 +160,18 @@ def top_rows(logits: FloatArray, k: int, activation: str = "softmax", temperatur
     rows, classes = logits.shape
     k = min(k, classes) or classes
     result = TopK(np.empty((rows, k), np.int64), np.empty((rows, k), logits.dtype), np.empty((rows, k), logits.dtype))
-    step = max(1, BLOCK_ELEMENTS // max(1, classes))
-    scratch = _Scratch(min(step, rows), classes, logits.dtype)
+    is_narrow = activation == "softmax" and classes <= narrow.MOST_CLASSES and k <= _FEW
+    step = narrow.BLOCK_ROWS if is_narrow else max(1, BLOCK_ELEMENTS // max(1, classes))
+    scratch = _Scratch(0 if is_narrow else min(step, rows), classes, logits.dtype)
     with np.errstate(all="ignore"):
         for first in range(0, rows, step):
-            block = _top_block(logits[first : first + step], k, activation, temperature, scratch)
-            for whole, part in zip(result, block, strict=True):
-                whole[first : first + step] = part
+            part = logits[first : first + step]
+            if is_narrow:
+                block = _top_narrow(part, k, temperature)
+            else:
+                block = _top_block(np.ascontiguousarray(part), k, activation, temperature, scratch)
+            for whole, piece in zip(result, block, strict=True):
+                whole[first : first + step] = piece
     return result
 
 
