@@ -80,7 +80,9 @@ ProviderOption = Annotated[
 ]
 IntraThreads = Annotated[
     int | None,
-    typer.Option("--intra-threads", min=1, help="Threads in an operator. Default: jobs.", rich_help_panel=MODEL_PANEL),
+    typer.Option(
+        "--intra-threads", min=1, max=1024, help="Threads in an operator. Default: jobs.", rich_help_panel=MODEL_PANEL
+    ),
 ]
 SaveLogits = Annotated[
     str | None,

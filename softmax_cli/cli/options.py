@@ -169,7 +169,12 @@ OnErrorOption = Annotated[
 Jobs = Annotated[
     int | None,
     typer.Option(
-        "-j", "--jobs", min=1, help="Worker threads. Default: the usable cores.", rich_help_panel=CONSOLE_PANEL
+        "-j",
+        "--jobs",
+        min=1,
+        max=1024,
+        help="Worker threads. Default: the usable cores.",
+        rich_help_panel=CONSOLE_PANEL,
     ),
 ]
 Color = Annotated[ColorChoice, typer.Option("--color", help="Colour.", rich_help_panel=CONSOLE_PANEL)]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from softmax_cli.batch import Source
+from softmax_cli.cli.console import Talk
 from softmax_cli.cli.model_options import Images, Model, RunWriting, Texts
 from softmax_cli.cli.options import ActivationName, Reading
 from softmax_cli.cli.shared import Request, core_options, rank_all
@@ -30,6 +31,9 @@ def run_model(
     core = core_options(request, activation)
     image_options = images.options(writing.image_layout())
     classifier = Classifier.load(path, model.options(reading.axis, str(activation), core.jobs))
+    talk = Talk(request.console)
+    for note in classifier.files.notes:
+        talk.note(f"{path}: {note}")
     with ExitStack() as stack:
         names = [port.name for port in classifier.inputs]
         wrap: Callable[[Source], Source] = lambda source: source  # noqa: E731 - a default

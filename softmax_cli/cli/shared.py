@@ -64,6 +64,7 @@ def core_options(request: Request, activation: ActivationName) -> RankOptions:
 
 def rank_inputs(request: Request, reading: ReadOptions, activation: ActivationName) -> int:
     """Rank saved logits; returns the exit code."""
+
     def unit(item: Found) -> Unit:
         return Unit(item.name, lambda ledger: open_source(item.name, replace(reading, on_fault=ledger.row_fault)))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from softmax_cli.errors import UsageError
+from softmax_cli.errors import InputError, UsageError
 from softmax_cli.jobs.discovery import Found
 from softmax_cli.jobs.rank_many import Ledger, Unit
 from softmax_cli.model.classifier import Classifier
@@ -73,7 +73,7 @@ class Intake:
                 units += [Unit(item.name, self._opener(item.name)) for item in items]
                 continue
             sets = [items] if together else [[item] for item in items]
-            units += [self._image_unit([item.name for item in part], len(found) == 1) for part in sets]
+            units += [self._image_unit([item.name for item in part], len(found) == 1 or not together) for part in sets]
         return units
 
     @cached_property
@@ -97,7 +97,10 @@ class Intake:
         name = item.name.lower()
         if name.endswith(IMAGE_SUFFIXES) or name.endswith(suffixes_of()):
             return name.endswith(IMAGE_SUFFIXES)
-        return item.folder is None and looks_like_image(self._input(item.name).head(64))
+        try:
+            return item.folder is None and looks_like_image(self._input(item.name).head(64))
+        except InputError:
+            return True  # it isn't there, or no file: an error among the images
 
     def _source(self, feeder: Feeder) -> Source:
         return self.wrap(ModelSource(self.classifier, feeder, self.save_input))
@@ -129,7 +132,8 @@ class Intake:
 
     def _open_columns(self, name: str, ledger: Ledger) -> Source:
         ports = self.classifier.inputs
-        features = open_features(self._input(name), {port.name: port.column_kind for port in ports}, self.reading)
+        reading = replace(self.reading, on_fault=ledger.row_fault)
+        features = open_features(self._input(name), {port.name: port.column_kind for port in ports}, reading)
         return self._source(ColumnFeeder(features, ports, self.classifier.options.batch_size))
 
     @property

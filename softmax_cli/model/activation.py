@@ -16,6 +16,7 @@ from softmax_cli.errors import Location, ModelError
 from softmax_cli.model.graph import Ending, Kind
 
 _SUM_TOLERANCE = 1e-3
+_VALUES_ALONE = "only the values say so"
 _WITH_AXIS = ("Softmax", "LogSoftmax")
 _SOFTMAX_TYPE = "single_label_classification"
 _SIGMOID_TYPE = "multi_label_classification"
@@ -43,7 +44,7 @@ class Decision:
     @property
     def note(self) -> str:
         """The decision as the user is told of it."""
-        doubt = f"; but {self.doubt}" if self.doubt and self.expects is None else ""
+        doubt = f"; but {self.doubt}" if self.doubt and self.doubt != _VALUES_ALONE else ""
         return f"{self.reason}; {_WORDS[self.activation]}{doubt} (--activation overrides)"
 
 
@@ -137,7 +138,8 @@ def _compared(decision: Decision, ending: Ending, found: Kind, classes: int) -> 
     elif ending.kind is Kind.INDEPENDENT and found not in (Kind.INDEPENDENT, Kind.PROBABILITIES):
         doubt = "the values don't lie in [0, 1]"
     elif ending.kind is Kind.LOGITS and found is Kind.PROBABILITIES and classes > 1:
-        doubt = "all values lie in [0, 1] and rows sum to 1"
+        # A mean of probabilities ends in a linear node as well.
+        return replace(_by_values(found, classes), doubt=f"the model ends in {ending.node}, which is linear")
     return replace(decision, doubt=doubt)
 
 
@@ -153,7 +155,7 @@ def _by_problem_type(problem_type: str, found: Kind, classes: int | None) -> Dec
     is_sigmoid = problem_type == _SIGMOID_TYPE
     already = found is Kind.PROBABILITIES or (found is Kind.INDEPENDENT and is_sigmoid)
     if already and classes != 1:
-        return Decision("none", f"{reason}, and the values are {found} already", "only the values say so", found)
+        return Decision("none", f"{reason}, and the values are {found} already", _VALUES_ALONE, found)
     return Decision("sigmoid" if is_sigmoid else "softmax", reason)
 
 
@@ -164,7 +166,7 @@ def _by_values(found: Kind, classes: int) -> Decision:
         Kind.LOG_PROBABILITIES: "the exponentials of the values sum to 1: they're log-probabilities",
         Kind.LOGITS: "the values aren't probabilities: they were taken for logits",
     }
-    return Decision(_needed(found, classes), reasons[found], "only the values say so", found)
+    return Decision(_needed(found, classes), reasons[found], _VALUES_ALONE, found)
 
 
 def check_values(decision: Decision, values: NDArray[Any], at: Location) -> None:

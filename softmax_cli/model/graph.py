@@ -57,6 +57,7 @@ _POST_TRANSFORMS = {
     "LOGISTIC": Kind.INDEPENDENT,
 }
 _LABEL_ATTRIBUTES = ("classlabels_strings", "classlabels_int64s", "classlabels_ints")
+_LABEL_TYPES = (6, 7, 8)  # int32, int64, string, by their numbers in onnx.TensorProto
 _DEEPEST = 64  # functions within functions
 
 
@@ -94,6 +95,20 @@ class Graph:
                 if attribute.name in _LABEL_ATTRIBUTES and (attribute.strings or attribute.ints):
                     texts = [text.decode("utf-8", "replace") for text in attribute.strings]
                     return tuple(texts or map(str, attribute.ints))
+        return self._looked_up_names()
+
+    def _looked_up_names(self) -> tuple[str, ...] | None:
+        """The constant that a label is looked up in, as scikit-learn's converter writes it."""
+        constants = {tensor.name: tensor for tensor in self._model.graph.initializer}
+        for node in self._model.graph.node:
+            tensor = constants.get(node.input[0]) if node.op_type == "ArrayFeatureExtractor" else None
+            if tensor is not None and tensor.data_type in _LABEL_TYPES and len(_longer(tensor.dims)) <= 1:
+                from onnx import numpy_helper
+
+                values = numpy_helper.to_array(tensor).reshape(-1).tolist()
+                return tuple(
+                    item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item) for item in values
+                )
         return None
 
     def ending(self, output: str) -> Ending | None:
@@ -111,6 +126,10 @@ class Graph:
             output = function.output[list(node.output).index(output)] if output in node.output else function.output[0]
             scope = _Scope(function.node)
         return None
+
+
+def _longer(dims: Iterable[int]) -> list[int]:
+    return [length for length in dims if length != 1]
 
 
 class _Scope:

@@ -31,6 +31,7 @@ DEFAULT_PROVIDER = "cpu"
 _PROVIDER_ENDING = "ExecutionProvider"
 _REMOTE = ("azure",)  # calls a service: never chosen by itself
 _PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ")
+_SIGNATURE = re.compile(r"\S+\.(?:cc|h|cpp):\d+ .*?\)(?: const)? (?=[\w\[(])")  # where in its sources an error arose
 _TENSOR = re.compile(r"tensor\((\w+)\)")
 _DTYPES: Mapping[str, type[np.generic]] = {
     "float": np.float32,
@@ -85,7 +86,7 @@ def runtime_errors(slug: str, at: Location, what: str) -> Iterator[None]:
     except Exception as error:
         if not type(error).__module__.startswith("onnxruntime") and not isinstance(error, RuntimeError | ValueError):
             raise
-        text = _PREFIX.sub("", " ".join(str(error).split()))
+        text = _SIGNATURE.sub("", _PREFIX.sub("", " ".join(str(error).split())))
         raise ModelError(slug, f"{what}: {visible(text, 300)}", at=at) from error
 
 
@@ -106,7 +107,7 @@ class Engine:
         Raises ModelError for one that isn't available, with those that are.
         """
         short = {name.removesuffix(_PROVIDER_ENDING).lower(): name for name in available}
-        if self.provider == "auto":
+        if self.provider.lower() == "auto":
             return [name for key, name in short.items() if key not in _REMOTE]
         if self.provider.lower() not in short:
             message = f"--provider {visible(self.provider)} isn't available here"
@@ -133,7 +134,7 @@ class OnnxModel:
         session = self._load(engine)
         self._session = session
         self.provider = session.get_providers()[0].removesuffix(_PROVIDER_ENDING).lower()
-        if engine.provider not in ("auto", self.provider):
+        if engine.provider.lower() not in ("auto", self.provider):
             message = f"--provider {engine.provider} can't be used here: ONNX Runtime fell back to {self.provider}"
             raise ModelError("unknown-provider", message, at=self.at)
         self.inputs = tuple(_port(value) for value in session.get_inputs())

@@ -154,7 +154,8 @@ class TableSink:
         if self._options.several and ranked.sources is None:
             lines.append([(visible(ranked.source), "bold")])
         if self._options.layout == "long":
-            lines.append([(text, "dim") for text in self._titles(self._widths, "id" if ranked.sources is None else "input")])
+            named = "id" if ranked.sources is None else "input"
+            lines.append([(text, "dim") for text in self._titles(self._widths, named)])
         self._source = ranked.source
         return lines
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from softmax_cli.sources.npz import Archive
 from softmax_cli.sources.scans import open_scan
 from softmax_cli.sources.stream import Input
 from softmax_cli.text import visible
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _BATCH_ROWS = 1 << 13
 
@@ -124,24 +127,34 @@ def _open_frame(what: str) -> Callable[[Input, Mapping[str, str], ReadOptions], 
             row = 0
             ids = [] if row_id is None else [exactly(names[row_id]).cast(pl.String, strict=False).alias("\0id")]
             for frame in scan.frames([*selected, *ids], _BATCH_ROWS):
-                columns: dict[str, Any] = {}
-                for name, kind in wanted.items():
-                    _check_nulls(frame[name], row, source.at)
-                    columns[name] = frame[name].to_list() if kind == "text" else frame[name].to_numpy()
                 rows = np.arange(row, row + len(frame), dtype=np.int64)
-                yield FeatureBatch(source.name, columns, rows, frame["\0id"].fill_null("").to_list() if ids else None)
                 row += len(frame)
+                keep = _whole_rows(frame, wanted, rows, source.at, options)
+                frame, rows = frame.filter(keep), rows[keep]
+                columns: dict[str, Any] = {
+                    name: frame[name].to_list() if kind == "text" else frame[name].to_numpy()
+                    for name, kind in wanted.items()
+                }
+                yield FeatureBatch(source.name, columns, rows, frame["\0id"].fill_null("").to_list() if ids else None)
 
         return FeatureSource(source.name, {"format": what.lower(), "columns": names}, read, scan.rows)
 
     return open_frame
 
 
-def _check_nulls(column: Any, first: int, at: Location) -> None:
-    if column.null_count():
-        row = first + int(column.is_null().arg_max())
-        message = f"column {visible(column.name)!r} is null, expected a value"
-        raise InputError("bad-value", message, at=Location(at.source, row=row, column=column.name))
+def _whole_rows(
+    frame: pl.DataFrame, names: Iterable[str], rows: NDArray[np.int64], at: Location, options: ReadOptions
+) -> NDArray[np.bool_]:
+    """Report the rows that lack a value; a mask of the others."""
+    keep = np.ones(len(frame), bool)
+    for name in names:
+        for place in np.flatnonzero(frame[name].is_null().to_numpy() & keep):
+            message = f"column {visible(name)!r} is null, expected a value"
+            here = Location(at.source, row=int(rows[place]), column=name)
+            hint = "pass --on-error skip to drop such rows"
+            options.on_fault(InputError("bad-value", message, at=here, hint=hint))
+            keep[place] = False
+    return keep
 
 
 def _member(archive: Archive, name: str, source: Input, options: ReadOptions) -> NDArray[Any]:

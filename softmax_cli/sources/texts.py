@@ -67,10 +67,10 @@ def open_texts(name: str | Input, options: ReadOptions | None = None, column: st
     """
     options = options or ReadOptions()
     source = Input.of(name)
-    return TEXT_FORMATS[_sniff_format(source, options)].open(source, options, column)
+    return TEXT_FORMATS[_sniff_format(source, options, column)].open(source, options, column)
 
 
-def _sniff_format(source: Input, options: ReadOptions) -> str:
+def _sniff_format(source: Input, options: ReadOptions, column: str | None) -> str:
     """Tell an input's format: as the options say, else by bytes that aren't text, its suffix, or a first `{`."""
     if options.input_format is not None:
         if options.input_format in TEXT_FORMATS:
@@ -89,7 +89,9 @@ def _sniff_format(source: Input, options: ReadOptions) -> str:
     if by_suffix is not None:
         return by_suffix
     start = source.head(1 << 12, lambda data: bool(data.removeprefix(b"\xef\xbb\xbf").strip()))
-    return "jsonl" if start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{") else "text"
+    if start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
+        return "jsonl"
+    return "text" if column is None else "csv"  # lines have no columns
 
 
 def given_texts(texts: Sequence[str]) -> TextSource:

@@ -229,7 +229,6 @@ def test_an_end_that_its_values_belie(setting: Setting) -> None:
     setting.refused("doubtful-activation", SHARES, "--strict")
 
 
-@pytest.mark.xfail(strict=True, reason="a linear end outweighs values that are probabilities: softmax twice")
 def test_a_mean_of_two_softmaxes(setting: Setting) -> None:
     """An ensemble ends in an Add of probabilities: nothing comes on top."""
     nodes = [

@@ -254,7 +254,6 @@ def test_no_number_of_threads_is_seen(softmax_here: Here, wine: Wines, tmp_path:
     assert ran(softmax_here, wine.model, tmp_path / "x.csv", "--jobs", "4") == wanted
 
 
-@pytest.mark.xfail(strict=True, reason="--on-error skip has no effect on models of columns")
 @pytest.mark.parametrize("bad", [",2,3,Mosel", "1,2,3", "1,pale,3,Mosel"], ids=["empty", "short", "text"])
 def test_a_bad_row_is_skipped_if_asked(softmax_here: Here, wine: Wines, tmp_path: Path, bad: str) -> None:
     good = "13,1,100,Mosel"

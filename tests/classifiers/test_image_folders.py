@@ -106,7 +106,6 @@ def test_hugging_face(softmax_here: Here, tmp_path: Path, pictures: Path, name: 
     check(rows, pictures, tensors, LABELS)
 
 
-@pytest.mark.xfail(strict=True, reason="notes on a model's files are shown by inspect alone")
 def test_a_file_is_taken_without_the_configuration_beside_it(
     softmax_here: Here, tmp_path: Path, pictures: Path
 ) -> None:
@@ -118,7 +117,6 @@ def test_a_file_is_taken_without_the_configuration_beside_it(
     assert "config.json" in err
 
 
-@pytest.mark.xfail(strict=True, reason="notes on a model's files are shown by inspect alone")
 def test_a_folder_of_several_models(softmax_here: Here, tmp_path: Path, pictures: Path) -> None:
     """One is chosen, and a note says which."""
     folder = hugging_face(tmp_path / "hf", VIT)

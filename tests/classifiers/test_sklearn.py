@@ -87,7 +87,6 @@ def check(rows: list[dict[str, Any]], model: Any, features: Array, names: list[s
 @pytest.mark.parametrize("names", [True, False], ids=["strings", "integers"])
 @pytest.mark.parametrize(("name", "data"), SETS)
 def test_probabilities(
-    request: pytest.FixtureRequest,
     softmax_here: Here,
     tmp_path: Path,
     name: str,
@@ -95,9 +94,6 @@ def test_probabilities(
     names: bool,
     zipmap: bool,
 ) -> None:
-    if not zipmap and name not in NAMED:
-        reason = "names that skl2onnx keeps in a constant before ArrayFeatureExtractor aren't found"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     model, features, _ = fitted(name, data, names)
     path = convert(model, features.shape[1], tmp_path / "model.onnx", zipmap=zipmap)
     rows = rows_of(ran(softmax_here, path, save(tmp_path / "x.npy", features), notes=1))
