@@ -180,7 +180,7 @@ class Classifier:
             names = with_blank(tuple(names), classes) if origin.startswith(_OCR_KEY) else names
             check_count(names, classes, self.model.path, origin)
             return names, origin
-        held = keys or (None if self.graph is None else self.graph.class_names())
+        held = keys or (None if self.graph is None else self.graph.class_names(classes))
         return (held, "the model's own nodes") if held and len(held) == classes else (None, "")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -88,28 +89,31 @@ class Graph:
             "producer version": self._model.producer_version,
         }
 
-    def class_names(self) -> tuple[str, ...] | None:
-        """The class names that a classifier node of the ai.onnx.ml operators holds."""
+    def class_names(self, classes: int) -> tuple[str, ...] | None:
+        """So many class names, as nodes of the ai.onnx.ml operators hold them."""
+        found = itertools.chain(self._looked_up_names(), self._attribute_names())
+        return next((names for names in found if len(names) == classes), None)
+
+    def _looked_up_names(self) -> Iterator[tuple[str, ...]]:
+        """The constants that a label is looked up in, as scikit-learn's converter writes them."""
+        from onnx import numpy_helper
+
+        constants = {tensor.name: tensor for tensor in self._model.graph.initializer}
+        for node in self._model.graph.node:
+            tensor = constants.get(node.input[0]) if node.op_type == "ArrayFeatureExtractor" else None
+            if tensor is not None and tensor.data_type in _LABEL_TYPES and not tensor.external_data:
+                values = numpy_helper.to_array(tensor).reshape(-1).tolist()
+                yield tuple(
+                    value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in values
+                )
+
+    def _attribute_names(self) -> Iterator[tuple[str, ...]]:
+        """The classes that classifier nodes list."""
         for node in self._model.graph.node:
             for attribute in node.attribute:
                 if attribute.name in _LABEL_ATTRIBUTES and (attribute.strings or attribute.ints):
                     texts = [text.decode("utf-8", "replace") for text in attribute.strings]
-                    return tuple(texts or map(str, attribute.ints))
-        return self._looked_up_names()
-
-    def _looked_up_names(self) -> tuple[str, ...] | None:
-        """The constant that a label is looked up in, as scikit-learn's converter writes it."""
-        constants = {tensor.name: tensor for tensor in self._model.graph.initializer}
-        for node in self._model.graph.node:
-            tensor = constants.get(node.input[0]) if node.op_type == "ArrayFeatureExtractor" else None
-            if tensor is not None and tensor.data_type in _LABEL_TYPES and len(_longer(tensor.dims)) <= 1:
-                from onnx import numpy_helper
-
-                values = numpy_helper.to_array(tensor).reshape(-1).tolist()
-                return tuple(
-                    item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item) for item in values
-                )
-        return None
+                    yield tuple(texts or map(str, attribute.ints))
 
     def ending(self, output: str) -> Ending | None:
         """What made an output, as far as the nodes at the end tell."""
@@ -126,10 +130,6 @@ class Graph:
             output = function.output[list(node.output).index(output)] if output in node.output else function.output[0]
             scope = _Scope(function.node)
         return None
-
-
-def _longer(dims: Iterable[int]) -> list[int]:
-    return [length for length in dims if length != 1]
 
 
 class _Scope:
