@@ -7,7 +7,7 @@ import sys
 
 from benchmarks.measure import machine
 
-CASES = ("startup",)
+CASES = ("startup", "run_images")
 
 
 def main() -> None:
