@@ -83,8 +83,8 @@ class Ranked:
     """The top classes of each row of a batch, best first.
 
     indices, logits, probabilities: (rows, k). counts: (rows,), how many of the k stand after
-    `--min-probability`, or None where all do. names: the class names, or None where none are known. The other
-    fields are those of the batch.
+    `--min-probability`, or None where all do. names: the class names, or None where none are known. whole: whether
+    the batch is all that its input holds. The other fields are those of the batch.
     """
 
     source: str
@@ -99,6 +99,7 @@ class Ranked:
     sources: Sequence[str] | None = None
     positions: NDArray[np.int64] | None = None
     faults: Sequence[Fault] = ()
+    whole: bool = False
 
     def __len__(self) -> int:
         return int(self.rows.shape[0])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +17,8 @@ from softmax_cli.errors import FaultHandler, InputError, Location, fail_on_fault
 from softmax_cli.labels import check_count
 from softmax_cli.ranking import rank_batch
 from softmax_cli.sinks.base import Sink
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ def rank_source(source: Source, options: RankOptions) -> Iterator[Ranked]:
         if empty:
             yield LogitBatch(source.name, np.empty((0, source.classes or 0)), np.empty(0, np.int64))
 
-    def rank(batch: LogitBatch) -> tuple[Ranked, list[Fault]]:
+    def rank(batch: LogitBatch, whole: bool) -> tuple[Ranked, list[Fault]]:
         faults: list[Fault] = []
         if options.nan == "error":
             batch, faults = split_finite(batch, names)
@@ -123,15 +127,31 @@ def rank_source(source: Source, options: RankOptions) -> Iterator[Ranked]:
             temperature=options.temperature,
             min_probability=options.min_probability,
         )
-        return ranked, faults
+        return replace(ranked, whole=whole), faults
 
-    for ranked, faults in overlap(batches(), rank, options.jobs):
+    for ranked, faults in _ranked(batches(), rank, source, options.jobs):
         for fault in ranked.faults:
             options.on_input_fault(fault.error)
         for fault in faults:
             options.on_fault(fault.error)
         together = sorted([*ranked.faults, *faults], key=lambda fault: fault.place) if options.keep_faults else ()
         yield replace(ranked, faults=together)
+
+
+def _ranked(
+    batches: Iterator[LogitBatch], rank: Callable[[LogitBatch, bool], T], source: Source, jobs: int
+) -> Iterator[T]:
+    """Rank batches on threads; of an input that comes in one batch, at once: threads cost more than they save."""
+    head = [next(batches)]
+    is_whole = source.total_rows is not None and len(head[0]) >= source.total_rows
+    if not is_whole and not source.one_pass:  # a pipe may keep us waiting
+        head += itertools.islice(batches, 1)
+        is_whole = len(head) == 1
+    if is_whole:
+        yield rank(head[0], True)
+        yield from (rank(batch, False) for batch in batches)  # there are none, but the reader's last checks
+    else:
+        yield from overlap(itertools.chain(head, batches), lambda batch: rank(batch, False), jobs)
 
 
 def run(source: Source, options: RankOptions, sink: Sink, progress: Callable[[int], None] | None = None) -> int:

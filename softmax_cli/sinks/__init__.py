@@ -12,6 +12,7 @@ from typing import cast
 
 from softmax_cli.errors import UsageError
 from softmax_cli.sinks.base import Screen, Sink, SinkOptions
+from softmax_cli.sinks.gathering import GatheringSink
 from softmax_cli.sinks.target import STDOUT, Target, open_target
 
 LAYOUTS = ("long", "wide")
@@ -73,6 +74,7 @@ def open_sink(name: str, output: str, options: SinkOptions, screen: Screen | Non
     """Open an output of a format of `FORMATS`; it is complete, or not there, when the block ends."""
     with open_target(output) as target:
         sink = FORMATS[name].make(target, options, screen or Screen())
+        sink = sink if FORMATS[name].for_people else GatheringSink(sink)
         try:
             yield sink
             sink.close()
