@@ -57,3 +57,17 @@ def _take(results: queue.Queue[T]) -> T:
     while True:
         with contextlib.suppress(queue.Empty):
             return results.get(timeout=0.2)
+
+
+def started(work: Callable[[], R]) -> Callable[[], R]:
+    """Begin some work on a thread; the result waits for it, and raises what it raised."""
+    future: Future[R] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # raised again where the result is asked for
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="softmax-work", daemon=True).start()
+    return future.result

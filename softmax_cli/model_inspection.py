@@ -40,7 +40,8 @@ def inspect_model(path: str) -> Report:
         del report["file"]
     problems = list(files.problems)
     try:
-        classifier = Classifier(files, model, graph, options)
+        classifier = Classifier(files, model, lambda: graph, options)
+        _ = classifier.evidence
     except ModelError as error:
         report["would"] = f"refuse it: {error.message}"
     else:

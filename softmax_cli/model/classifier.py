@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_cli.concurrency import started
 from softmax_cli.errors import ModelError
 from softmax_cli.labels import check_count
 from softmax_cli.model.activation import Decision, Evidence, decide
@@ -45,33 +46,48 @@ class ModelOptions:
 class Classifier:
     """A loaded model with what belongs to it.
 
-    decision: None until the first values. Raises ModelError for a model that holds no scores of classes.
+    graph: gives the model's graph, which may take until it is asked for. decision: None until the first values. Raises
+    ModelError for a model that holds no scores of classes.
     """
 
-    def __init__(self, files: ModelFiles, model: OnnxModel, graph: Graph | None, options: ModelOptions):
+    def __init__(self, files: ModelFiles, model: OnnxModel, graph: Callable[[], Graph | None], options: ModelOptions):
         self.files = files
         self.model = model
-        self.graph = graph
+        self._graph = graph
         self.options = options
         self.metadata: Mapping[str, str] = model.metadata().get("metadata", {})
         self.output = self._choose_output()
-        ending = None if self.graph is None else self.graph.ending(self.output.name)
-        self.evidence = Evidence(options.activation, self.files.problem_type, ending)
-        self.evidence.check(self.model.at)
         self.decision: Decision | None = None
 
     @classmethod
     def load(cls, path: str, options: ModelOptions) -> Classifier:
-        """Load a model file, or a folder's.
+        """Load a model file, or a folder's; its graph is read meanwhile, and while the first samples are prepared.
 
         Raises ModelError for what can't be loaded or holds no scores of classes.
         """
         files = find_model(path)
-        return cls(files, OnnxModel(files.path, options.engine), Graph.read(files.path), options)
+        graph = started(lambda: Graph.read(files.path))
+        return cls(files, OnnxModel(files.path, options.engine), graph, options)
+
+    @property
+    def graph(self) -> Graph | None:
+        """The model's graph; None where the file isn't a plain ONNX file."""
+        return self._graph()
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What is known of the outputs before the first values.
+
+        Raises ModelError where they hold no score for every class.
+        """
+        ending = None if self.graph is None else self.graph.ending(self.output.name)
+        evidence = Evidence(self.options.activation, self.files.problem_type, ending)
+        evidence.check(self.model.at)
+        return evidence
 
     def _choose_output(self) -> Port:
         outputs = self.model.outputs
-        if self.graph is not None and not any(port.is_float or port.is_zipmap for port in outputs):
+        if not any(port.is_float or port.is_zipmap for port in outputs) and self.graph is not None:
             for port in outputs:
                 Evidence(ending=self.graph.ending(port.name)).check(self.model.at)
         return choose_output(outputs, self.options.output_name, self.model.at)

@@ -12,7 +12,6 @@ from typing import cast
 
 from softmax_cli.errors import UsageError
 from softmax_cli.sinks.base import Screen, Sink, SinkOptions
-from softmax_cli.sinks.gathering import GatheringSink
 from softmax_cli.sinks.target import STDOUT, Target, open_target
 
 LAYOUTS = ("long", "wide")
@@ -72,6 +71,8 @@ def choose_format(name: str | None, output: str, layout: str = "long") -> str:
 @contextlib.contextmanager
 def open_sink(name: str, output: str, options: SinkOptions, screen: Screen | None = None) -> Iterator[Sink]:
     """Open an output of a format of `FORMATS`; it is complete, or not there, when the block ends."""
+    from softmax_cli.sinks.gathering import GatheringSink  # it needs numpy, and the help doesn't
+
     with open_target(output) as target:
         sink = FORMATS[name].make(target, options, screen or Screen())
         sink = sink if FORMATS[name].for_people else GatheringSink(sink)
