@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,19 +19,8 @@ from softmax_cli.model.inputs import filled
 from softmax_cli.model.session import Port
 
 DEFAULT_BATCH = 4  # larger ones leave a processor's caches: a MobileNet takes a quarter more time an image at 16
+_RING = 4  # windows in memory: one at the model, two being prepared, and one that the first of those may run into
 _WINDOW = 16  # what is ranked and written at once costs much more than one sample of it
-
-
-@dataclass
-class _Pile:
-    """The images of the next window: tensors of one shape, and the errors among them."""
-
-    tensors: list[NDArray[Any]] = field(default_factory=list)
-    sources: list[str] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
-
-    def fits(self, tensor: NDArray[Any]) -> bool:
-        return not self.tensors or self.tensors[0].shape == tensor.shape
 
 
 class ImageFeeder:
@@ -64,44 +53,56 @@ class ImageFeeder:
         self._is_fixed = fixed is not None
         self._batch = fixed or batch_size or DEFAULT_BATCH
         self._window_size = self._batch * max(1, _WINDOW // self._batch)
+        self._ring: NDArray[Any] | None = None
+        if (shape := spec.shape) is not None and len(names) > self._window_size:
+            self._ring = np.empty((_RING, self._window_size, *shape), spec.dtype)
 
     def share_read(self) -> float | None:
         """Nothing: the images are counted."""
         return None
 
-    def _load(self, name: str) -> NDArray[Any] | InputError:
+    def _load(self, number: int) -> NDArray[Any] | InputError:
+        """An image's tensor, in its place among those that go to the model together."""
+        name = self._names[number]
+        at = Location(name)
+        window, place = divmod(number, self._window_size)
+        out = None if self._ring is None else self._ring[window % _RING, place]
         try:
-            at = Location(name)
-            return self._spec.tensor(decode(self._read(name), at, self._spec.gray), at)
+            return self._spec.tensor(decode(self._read(name), at, self._spec.gray), at, out)
         except InputError as error:
             return error
 
     def __iter__(self) -> Iterator[Window]:
         """Decode ahead by a window, so that the model never waits for the next and memory stays bounded."""
-        pile = _Pile()
-        results = overlap(self._names, self._load, self._jobs, ahead=self._window_size)
-        for name, result in zip(self._names, results, strict=True):
+        results = overlap(range(len(self._names)), self._load, self._jobs, ahead=self._window_size)
+        for first in range(0, len(self._names), self._window_size):
+            yield self._window(first, list(itertools.islice(results, self._window_size)))
+
+    def _window(self, first: int, results: Sequence[NDArray[Any] | InputError]) -> Window:
+        tensors: list[NDArray[Any]] = []
+        sources: list[str] = []
+        faults: list[Fault] = []
+        for number, result in enumerate(results, first):
             if isinstance(result, InputError):
-                pile.faults.append(Fault(len(pile.tensors), result))
-                continue
-            if not pile.fits(result):
-                yield self._window(pile)
-                pile = _Pile()
-            pile.tensors.append(result)
-            pile.sources.append(name)
-            if len(pile.tensors) == self._window_size:
-                yield self._window(pile)
-                pile = _Pile()
-        if pile.tensors or pile.faults:
-            yield self._window(pile)
+                faults.append(Fault(len(tensors), result))
+            else:
+                tensors.append(result)
+                sources.append(self._names[number])
+        feeds = list(self._feeds(tensors, first, bool(faults)))
+        rows = np.zeros(len(tensors), np.int64)
+        return Window(self.name, rows, feeds, sources=sources if len(self._names) > 1 else None, faults=faults)
 
-    def _window(self, pile: _Pile) -> Window:
-        count = len(pile.tensors)
-        feeds = [self._feed(pile.tensors, start) for start in range(0, count, self._batch)]
-        sources = pile.sources if len(self._names) > 1 else None
-        return Window(self.name, np.zeros(count, np.int64), feeds, sources=sources, faults=pile.faults)
-
-    def _feed(self, tensors: Sequence[NDArray[Any]], start: int) -> Feed:
-        batch = np.stack(tensors[start : start + self._batch])
-        places = np.arange(start, start + len(batch))
-        return Feed({self._port.name: filled(batch, self._batch) if self._is_fixed else batch}, places)
+    def _feeds(self, tensors: Sequence[NDArray[Any]], first: int, has_gaps: bool) -> Iterator[Feed]:
+        """Batches of images of one shape."""
+        whole = None
+        if self._ring is not None and not has_gaps:
+            whole = self._ring[first // self._window_size % _RING, : len(tensors)]
+        start = 0
+        while start < len(tensors):
+            few = tensors[start : start + self._batch]
+            alike = next((count for count, tensor in enumerate(few) if tensor.shape != few[0].shape), len(few))
+            cut = slice(start, start + alike)
+            batch = np.stack(tensors[cut]) if whole is None else whole[cut]
+            batch = filled(batch, self._batch) if self._is_fixed else batch
+            yield Feed({self._port.name: batch}, np.arange(start, start + alike))
+            start += alike

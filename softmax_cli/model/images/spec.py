@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -62,8 +63,16 @@ class ImageSpec:
         """Height and width of every tensor; None where they depend on the image."""
         return self.steps[-1].fixed if self.steps else None
 
-    def tensor(self, image: Image, at: Location | None = None) -> NDArray[Any]:
-        """Make an image a tensor of one sample: (C, H, W) or (H, W, C), contiguous.
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """The shape of every tensor; None where it depends on the image."""
+        if self.size is None:
+            return None
+        channels = 1 if self.gray else 3
+        return (channels, *self.size) if self.layout == "NCHW" else (*self.size, channels)
+
+    def tensor(self, image: Image, at: Location | None = None, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Make an image a tensor of one sample: (C, H, W) or (H, W, C), contiguous; in `out` if that is given.
 
         Raises InputError, placed `at`, for an image that can't be brought to the model's size.
         """
@@ -73,26 +82,18 @@ class ImageSpec:
         except SoftmaxError as error:
             error.at = error.at or at
             raise
-        return self._arranged(np.asarray(image))
+        return self._arranged(np.asarray(image), out)
 
-    def _arranged(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
+    def _arranged(self, pixels: NDArray[np.uint8], out: NDArray[Any] | None) -> NDArray[Any]:
         planes = pixels[np.newaxis] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
         if self.channels == "bgr":
             planes = planes[::-1]
         shape = planes.shape if self.layout == "NCHW" else (*planes.shape[1:], planes.shape[0])
-        tensor: NDArray[Any] = np.empty(shape, self.dtype)
+        tensor: NDArray[Any] = np.empty(shape, self.dtype) if out is None else out
         target = tensor if self.layout == "NCHW" else tensor.transpose(2, 0, 1)
-        for plane, table, out in zip(planes, self._tables(), target, strict=True):
-            out[...] = table[plane]
+        for plane, table, values in zip(planes, _tables(self), target, strict=True):
+            np.take(table, plane, out=values, mode="clip")  # a byte is never out of range: no check, no buffer
         return tensor
-
-    def _tables(self) -> NDArray[Any]:
-        """The value of each of 256 levels, a row for each channel: exact, and faster than arithmetic on pixels."""
-        channels = 1 if self.gray else 3
-        values = np.broadcast_to(_LEVELS * self.scale + self.offset, (channels, 256))
-        if self.mean is not None and self.std is not None:
-            values = (values - np.array(self.mean)[:, np.newaxis]) / np.array(self.std)[:, np.newaxis]
-        return values.astype(self.dtype)
 
     def describe(self) -> list[str]:
         """Lines for people: where it comes from, each step, the arithmetic, the tensor."""
@@ -100,6 +101,16 @@ class ImageSpec:
         where = "any size" if self.size is None else show(self.size)
         lines.append(f"{self.channels.upper()} pixels of {where} as {self.layout}, {self.dtype.name}")
         return lines
+
+
+@lru_cache(maxsize=16)
+def _tables(spec: ImageSpec) -> NDArray[Any]:
+    """The value of each of 256 levels, a row for each channel: exact, and faster than arithmetic on pixels."""
+    channels = 1 if spec.gray else 3
+    values = np.broadcast_to(_LEVELS * spec.scale + spec.offset, (channels, 256))
+    if spec.mean is not None and spec.std is not None:
+        values = (values - np.array(spec.mean)[:, np.newaxis]) / np.array(spec.std)[:, np.newaxis]
+    return values.astype(spec.dtype)
 
 
 def _arithmetic(spec: ImageSpec) -> str:
