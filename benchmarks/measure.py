@@ -1,4 +1,4 @@
-"""Interleaved runs of whole processes: median seconds, peak memory, ratios."""
+"""Interleaved runs of whole processes: median seconds, peak memory, ratios, bars."""
 
 from __future__ import annotations
 
@@ -8,58 +8,100 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
+
+SOFTMAX = (str(Path(sys.executable).with_name("softmax")),)
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A command to measure. piped: a file that another process pipes into it; output: what it writes."""
+
+    command: Sequence[str]
+    piped: Path | None = None
+    output: Path | None = None
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One contestant's runs: seconds of each, and the largest peak memory in MiB."""
+    """One contestant's runs: seconds of each, and the largest peak memory in MiB (None: not a process of its own)."""
 
     seconds: tuple[float, ...]
-    peak_mib: float
+    peak_mib: float | None = None
 
     @property
     def median(self) -> float:
         return statistics.median(self.seconds)
 
 
-def _run_once(command: Sequence[str], stdin: Path | None) -> tuple[float, float]:
+@dataclass(frozen=True)
+class Bar:
+    """A number, and what it must be."""
+
+    case: str
+    what: str
+    value: float
+    limit: float
+    at_most: bool
+
+    @property
+    def holds(self) -> bool:
+        return self.value <= self.limit if self.at_most else self.value >= self.limit
+
+    def __str__(self) -> str:
+        sign = "≤" if self.at_most else "≥"
+        return f"{sign} {self.limit:g}: {'holds' if self.holds else 'FAILS'}"
+
+
+def usable_cores() -> int:
+    from softmax_cli.pipeline import usable_cores as cores
+
+    return cores()
+
+
+def run_once(contestant: Contestant) -> tuple[float, float]:
     """Run a command to its end: seconds, and peak memory in MiB."""
-    source = stdin.open("rb") if stdin is not None else None
-    begin = time.perf_counter()
-    process = subprocess.Popen(
-        command,
-        stdin=source or subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""},
+    threads = str(usable_cores())
+    pools = dict.fromkeys(("BENCHMARK_THREADS", "POLARS_MAX_THREADS", "OMP_NUM_THREADS"), threads)
+    environment = {**os.environ, **({} if contestant.command[0] in SOFTMAX else pools)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    launch = [sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py")), str(contestant.piped or "-")]
+    launched = subprocess.run(
+        [*launch, *contestant.command], stdout=subprocess.PIPE, text=True, env=environment, check=False
     )
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - begin
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if source is not None:
-        source.close()
-    if process.returncode:
-        raise SystemExit(f"failed with {process.returncode}: {' '.join(command)}")
-    return seconds, usage.ru_maxrss / (1 if sys.platform == "darwin" else 1024) / (
-        1024 if sys.platform == "darwin" else 1
-    )
+    if launched.returncode:
+        raise SystemExit(f"failed with {launched.returncode}: {' '.join(contestant.command)}")
+    seconds, peak = map(float, launched.stdout.split())
+    return seconds, peak / 1024
 
 
-def interleaved(
-    contestants: Mapping[str, Sequence[str]], runs: int = 5, stdin: Path | None = None
-) -> dict[str, Measured]:
-    """Run all contestants in turn, `runs` times after one round to warm up."""
+def interleaved(contestants: Mapping[str, Contestant], runs: int) -> dict[str, Measured]:
+    """Run all contestants in turn, `runs` times, after one round to warm up if they are several."""
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     peaks = dict.fromkeys(contestants, 0.0)
-    for turn in range(runs + 1):
-        for name, command in contestants.items():
-            took, peak = _run_once(command, stdin)
+    for turn in range(runs + (runs > 1)):
+        for name, contestant in contestants.items():
+            took, peak = run_once(contestant)
             peaks[name] = max(peaks[name], peak)
-            if turn:
+            if turn or runs == 1:
                 seconds[name].append(took)
     return {name: Measured(tuple(seconds[name]), peaks[name]) for name in contestants}
+
+
+def interleaved_calls(functions: Mapping[str, Callable[[], Any]], runs: int) -> dict[str, Measured]:
+    """Call all functions in turn, as `interleaved` does; a pause lets the threads of the one before fall asleep."""
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    for turn in range(runs + (runs > 1)):
+        for name, function in functions.items():
+            time.sleep(0.2)
+            begin = time.perf_counter()
+            function()
+            if turn or runs == 1:
+                seconds[name].append(time.perf_counter() - begin)
+    return {name: Measured(tuple(values)) for name, values in seconds.items()}
 
 
 def machine() -> str:
@@ -70,13 +112,70 @@ def machine() -> str:
         model = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         pass
-    return f"{model}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    cores = f"{os.cpu_count()} cores, {usable_cores()} usable, {memory:.0f} GiB"
+    return f"{model}, {cores}, {platform.system()}, Python {platform.python_version()}"
 
 
-def print_ratios(title: str, results: Mapping[str, Measured], ours: str) -> None:
-    """Print each contestant's median beside ours: a ratio above 1 means that ours is quicker."""
-    print(f"\n{title}")
-    base = results[ours]
-    for name, measured in results.items():
-        ratio = measured.median / base.median
-        print(f"  {name:<44} {measured.median * 1000:9.0f} ms  {measured.peak_mib:7.0f} MiB  {ratio:6.2f} × ours")
+@dataclass
+class Report:
+    """Prints what was measured, and keeps it; judged: whether the bars are looked at."""
+
+    case: str = ""
+    judged: bool = True
+    tables: list[dict[str, Any]] = field(default_factory=list)
+    bars: list[Bar] = field(default_factory=list)
+
+    def table(
+        self,
+        title: str,
+        results: Mapping[str, Measured],
+        ours: str,
+        bars: Mapping[str, float] | None = None,
+        notes: Mapping[str, str] | None = None,
+    ) -> None:
+        """Print each contestant's median beside ours: a ratio above 1 means that ours is quicker.
+
+        bars: by a rival's name, the ratio that it must reach.
+        """
+        print(f"\n{title}  (load average {os.getloadavg()[0]:.1f})")
+        rows = {}
+        for name, measured in results.items():
+            ratio = measured.median / results[ours].median
+            bar = None
+            if self.judged and name in (bars or {}):
+                bar = self._bar(f"{title}: {name}", ratio, (bars or {})[name], at_most=False)
+            peak = "" if measured.peak_mib is None else f"{measured.peak_mib:6.0f} MiB"
+            note = (notes or {}).get(name, "")
+            spread = f"({min(measured.seconds) * 1000:.0f} to {max(measured.seconds) * 1000:.0f})"
+            line = f"  {name:<36} {measured.median * 1000:8.0f} ms {spread:<18} {peak:>10} {ratio:6.2f} × ours"
+            print("  ".join(filter(None, (line, "" if bar is None else str(bar), note))), flush=True)
+            rows[name] = {**asdict(measured), "median": measured.median, "ratio": ratio, "note": note}
+        self.tables.append({"case": self.case, "title": title, "ours": ours, "load": os.getloadavg()[0], "rows": rows})
+
+    def bar(self, what: str, value: float, limit: float, *, at_most: bool = True) -> None:
+        """Print and keep a number that has a bar of its own."""
+        bar = self._bar(what, value, limit, at_most) if self.judged else ""
+        print(f"  {what}: {value:.3g}  {bar}", flush=True)
+
+    def _bar(self, what: str, value: float, limit: float, at_most: bool) -> Bar:
+        self.bars.append(Bar(self.case, what, value, limit, at_most))
+        return self.bars[-1]
+
+    def summary(self) -> None:
+        """Say which bars failed."""
+        if not self.judged:
+            print("\nSo small, nothing tells whether the bars hold")
+            return
+        failed = [bar for bar in self.bars if not bar.holds]
+        print(f"\n{len(self.bars) - len(failed)} of {len(self.bars)} bars hold")
+        for bar in failed:
+            print(f"  {bar.case}, {bar.what}: {bar.value:.3g}  {bar}")
+
+    def figures(self) -> dict[str, Any]:
+        """All of it, for a JSON file."""
+        return {
+            "machine": machine(),
+            "tables": self.tables,
+            "bars": [{**asdict(bar), "holds": bar.holds} for bar in self.bars],
+        }

@@ -7,40 +7,28 @@ Bars: `softmax --help` at most 1.5 times `import typer, rich.console`; a ten-lin
 from __future__ import annotations
 
 import sys
-import tempfile
-from pathlib import Path
 
-from benchmarks.measure import interleaved, print_ratios
+from benchmarks.measure import SOFTMAX, Contestant, interleaved
+from benchmarks.suite import Suite
 
-SOFTMAX = [str(Path(sys.executable).with_name("softmax"))]
-
-
-def main(runs: int = 15) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        csv = Path(folder, "ten.csv")
-        csv.write_text("dog,cat,horse,cheetah\n" + "3.2,1.3,0.2,0.8\n" * 10)
-        helped = interleaved(
-            {
-                "softmax --help": [*SOFTMAX, "--help"],
-                "import typer, rich.console": [sys.executable, "-c", "import typer, rich.console"],
-            },
-            runs,
-        )
-        print_ratios("Help", helped, "softmax --help")
-        ranked = interleaved(
-            {
-                "softmax ten.csv": [*SOFTMAX, str(csv)],
-                "softmax ten.csv -f csv": [*SOFTMAX, str(csv), "-f", "csv"],
-                "import typer, rich.table, numpy, polars": [
-                    sys.executable,
-                    "-c",
-                    "import typer, rich.table, numpy, polars",
-                ],
-            },
-            runs,
-        )
-        print_ratios("A ten-line CSV", ranked, "softmax ten.csv")
+OVER_IMPORTS = 1.5
+TEN_LINES = "dog,cat,horse,cheetah\n" + "3.2,1.3,0.2,0.8\n" * 10
 
 
-if __name__ == "__main__":
-    main()
+def main(suite: Suite) -> None:
+    csv = str(suite.made("ten.csv", lambda path: path.write_text(TEN_LINES)))
+    jobs = {
+        "Help": ({"softmax --help": ["--help"]}, "import typer, rich.console"),
+        "A ten-line CSV": (
+            {"softmax ten.csv": [csv], "softmax ten.csv -f csv": [csv, "-f", "csv"]},
+            "import typer, rich.table, numpy, polars",
+        ),
+    }
+    for title, (commands, imports) in jobs.items():
+        contestants = {name: Contestant([*SOFTMAX, *arguments]) for name, arguments in commands.items()}
+        contestants[imports] = Contestant([sys.executable, "-c", imports])
+        results = interleaved(contestants, suite.runs if suite.quick else max(15, suite.runs))
+        ours = next(iter(commands))
+        suite.report.table(title, results, ours)
+        over = results[ours].median / results[imports].median
+        suite.report.bar(f"{ours}, times the imports", over, OVER_IMPORTS)
