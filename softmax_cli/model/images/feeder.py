@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.batch import Fault
-from softmax_cli.concurrency import overlap
+from softmax_cli.concurrency import most_under_way, overlap
 from softmax_cli.errors import InputError, Location
 from softmax_cli.model.feeding import Feed, Window
 from softmax_cli.model.images.decode import decode
@@ -19,7 +19,6 @@ from softmax_cli.model.inputs import filled
 from softmax_cli.model.session import Port
 
 DEFAULT_BATCH = 4  # larger ones leave a processor's caches: a MobileNet takes a quarter more time an image at 16
-_RING = 4  # windows in memory: one at the model, two being prepared, and one that the first of those may run into
 _WINDOW = 16  # what is ranked and written at once costs much more than one sample of it
 
 
@@ -55,7 +54,9 @@ class ImageFeeder:
         self._window_size = self._batch * max(1, _WINDOW // self._batch)
         self._ring: NDArray[Any] | None = None
         if (shape := spec.shape) is not None and len(names) > self._window_size:
-            self._ring = np.empty((_RING, self._window_size, *shape), spec.dtype)
+            # One window is at the model while others are prepared, as far ahead as `overlap` goes.
+            ahead = -(-(most_under_way(jobs, self._window_size)) // self._window_size)
+            self._ring = np.empty((2 + ahead, self._window_size, *shape), spec.dtype)
 
     def share_read(self) -> float | None:
         """Nothing: the images are counted."""
@@ -66,7 +67,7 @@ class ImageFeeder:
         name = self._names[number]
         at = Location(name)
         window, place = divmod(number, self._window_size)
-        out = None if self._ring is None else self._ring[window % _RING, place]
+        out = None if self._ring is None else self._ring[window % len(self._ring), place]
         try:
             return self._spec.tensor(decode(self._read(name), at, self._spec.gray), at, out)
         except InputError as error:
@@ -96,7 +97,7 @@ class ImageFeeder:
         """Batches of images of one shape."""
         whole = None
         if self._ring is not None and not has_gaps:
-            whole = self._ring[first // self._window_size % _RING, : len(tensors)]
+            whole = self._ring[first // self._window_size % len(self._ring), : len(tensors)]
         start = 0
         while start < len(tensors):
             few = tensors[start : start + self._batch]
