@@ -73,5 +73,6 @@ def started(work: Callable[[], R]) -> Callable[[], R]:
         except BaseException as error:  # raised again where the result is asked for
             future.set_exception(error)
 
-    threading.Thread(target=run, name="softmax-work", daemon=True).start()
+    # Not a daemon: native code that is at work while the interpreter ends can bring the process down.
+    threading.Thread(target=run, name="softmax-work").start()
     return future.result

@@ -151,7 +151,14 @@ def _ranked(
         yield rank(head[0], True)
         yield from (rank(batch, False) for batch in batches)  # there are none, but the reader's last checks
     else:
-        yield from overlap(itertools.chain(head, batches), lambda batch: rank(batch, False), jobs)
+        yield from overlap(_emptying(head, batches), lambda batch: rank(batch, False), jobs)
+
+
+def _emptying(head: list[LogitBatch], batches: Iterator[LogitBatch]) -> Iterator[LogitBatch]:
+    """Chain both, and let go of what was handed on."""
+    while head:
+        yield head.pop(0)
+    yield from batches
 
 
 def run(source: Source, options: RankOptions, sink: Sink, progress: Callable[[int], None] | None = None) -> int:

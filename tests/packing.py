@@ -1,6 +1,7 @@
 """The compressions that inputs come in."""
 
 import bz2
+import functools
 import gzip
 import lzma
 import sys
@@ -12,7 +13,7 @@ else:
     from backports import zstd
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
-    "gz": gzip.compress,
+    "gz": functools.partial(gzip.compress, mtime=0),
     "zst": zstd.compress,
     "bz2": bz2.compress,
     "xz": lzma.compress,

@@ -72,7 +72,7 @@ def write_inputs(folder: Path) -> None:
     frame().write_ipc(folder / "x.arrow")
     (folder / "x.jsonl").write_text("".join(json.dumps({"id": "a", "logits": row}) + "\n" for row in ROWS.tolist()))
     (folder / "x.json").write_text(json.dumps(ROWS.tolist()))
-    (folder / "x.csv.gz").write_bytes(gzip.compress((folder / "x.csv").read_bytes()))
+    (folder / "x.csv.gz").write_bytes(gzip.compress((folder / "x.csv").read_bytes(), mtime=0))
 
 
 FORMATS: Mapping[str, Report] = {

@@ -101,7 +101,7 @@ SaveInput = Annotated[
 ]
 RunLayoutOption = Annotated[
     list[RunLayout],
-    typer.Option("--layout", help="Of results; also of a model's image input.", rich_help_panel=OUTPUT_PANEL),
+    typer.Option("--layout", help="Of results, and of a model's image input: once each.", rich_help_panel=OUTPUT_PANEL),
 ]
 Mean = Annotated[str | None, typer.Option("--mean", metavar="R,G,B", help="Subtracted.", rich_help_panel=IMAGE_PANEL)]
 Std = Annotated[str | None, typer.Option("--std", metavar="R,G,B", help="Divided by.", rich_help_panel=IMAGE_PANEL)]

@@ -50,4 +50,11 @@ def run_model(
             save_input=None if writing.save_input is None else open_input_file(writing.save_input, names, stack),
             wrap=wrap,
         )
-        return rank_all(request, core, intake.units, intake.suffixes())
+        model_files = [classifier.files.path, *(item.path for item in classifier.model.external)]
+        also_written = (writing.save_logits, writing.save_input)
+        code = rank_all(request, core, intake.units, intake.suffixes(), list(map(str, model_files)), also_written)
+    decision = classifier.decision
+    kept_alone = writing.save_logits is not None and writing.save_logits.lower().endswith(".npy")
+    if kept_alone and decision is not None and decision.activation != "softmax":
+        talk.note(f"{writing.save_logits} holds values alone: they need --activation {decision.activation} later")
+    return code

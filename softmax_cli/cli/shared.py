@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from softmax_cli.cli.console import Talk, screen_for
 from softmax_cli.cli.options import ActivationName, Console, Faults, OnError, Ranking, Selecting, Writing
-from softmax_cli.errors import ExitCode, UsageError
-from softmax_cli.jobs.discovery import Discovery, Found, check_output, discover, listed_names, result_names
+from softmax_cli.errors import ExitCode, InputError, Location, SoftmaxError, UsageError
+from softmax_cli.jobs.discovery import Discovery, Found, check_outputs, discover, listed_names, result_names
 from softmax_cli.jobs.failures import write_failures
 from softmax_cli.jobs.rank_many import Ledger, Unit, rank_into_each, rank_into_one
 from softmax_cli.labels import read_labels
@@ -77,26 +77,39 @@ def rank_inputs(request: Request, reading: ReadOptions, activation: ActivationNa
 MakeUnits = Callable[[Sequence[Found], bool], Sequence[Unit]]
 
 
-def rank_all(request: Request, core: RankOptions, make_units: MakeUnits, suffixes: Sequence[str] | None = None) -> int:
+def rank_all(
+    request: Request,
+    core: RankOptions,
+    make_units: MakeUnits,
+    suffixes: Sequence[str] | None = None,
+    model_files: Sequence[str] = (),
+    also_written: Sequence[str | None] = (),
+) -> int:
     """Rank all inputs into one output, or each into its own; returns the exit code.
 
     make_units: what is read as one source, of inputs that go into one output together, or not. suffixes: the files
-    of directories that are inputs.
+    of directories that are inputs. model_files, also_written: what is read and written beside inputs and results.
     """
     selecting = request.selecting
     if selecting.null and selecting.files_from is None:
         raise UsageError("--null is for --files-from")
     listed = () if selecting.files_from is None else listed_names(selecting.files_from, selecting.null)
     found = discover(request.inputs, selecting.glob, suffixes, listed)
+    if selecting.files_from is not None and not found.inputs:
+        raise InputError("no-inputs", "no name is in the list", at=Location(selecting.files_from))
+    outputs = [request.writing.output, request.faults.failures, *also_written]
+    read = [*found.inputs, *map(Found, model_files)]
+    check_outputs(read, [output for output in outputs if output is not None])
     talk = Talk(request.console)
     ledger = Ledger(talk, skip=request.faults.on_error is OnError.SKIP)
     for failure in found.failures:
         ledger.record(failure)
     try:
-        _rank_found(request, core, found, make_units, ledger)
-    finally:
-        if request.faults.failures is not None:
-            write_failures(request.faults.failures, ledger.failures)
+        _rank_found(request, core, found, make_units, ledger, one_type=bool(model_files))
+    except SoftmaxError:
+        _report(request, ledger)
+        raise
+    _report(request, ledger)
     if found.skipped and selecting.glob is None:
         talk.note(f"{_count(found.skipped, 'file')} of other kinds left alone (--glob PATTERN takes them)")
     if ledger.failures:
@@ -105,7 +118,14 @@ def rank_all(request: Request, core: RankOptions, make_units: MakeUnits, suffixe
     return int(ExitCode.PARTIAL if ledger.failures else ExitCode.OK)
 
 
-def _rank_found(request: Request, core: RankOptions, found: Discovery, make_units: MakeUnits, ledger: Ledger) -> None:
+def _report(request: Request, ledger: Ledger) -> None:
+    if request.faults.failures is not None:
+        write_failures(request.faults.failures, ledger.failures)
+
+
+def _rank_found(
+    request: Request, core: RankOptions, found: Discovery, make_units: MakeUnits, ledger: Ledger, one_type: bool
+) -> None:
     writing = request.writing
     layout = str(writing.layout)
     if writing.output_dir is not None:
@@ -115,9 +135,8 @@ def _rank_found(request: Request, core: RankOptions, found: Discovery, make_unit
         rank_into_each(units, results, name, SinkOptions(layout), core, ledger)
         return
     name = choose_format(writing.format_name, writing.output, layout)
-    check_output(found.inputs, writing.output)
     units = make_units(found.inputs, True)
-    sink_options = SinkOptions(layout, found.several, writing.output)
+    sink_options = SinkOptions(layout, found.several, writing.output, mixed=found.several and not one_type)
     screen = screen_for(writing.output, request.console, core.activation or "softmax")
     with open_sink(name, writing.output, sink_options, screen) as sink:
         rank_into_one(units, core, sink, ledger)

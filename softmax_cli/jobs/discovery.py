@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import os
+import stat
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -61,8 +63,16 @@ def _walk(folder: Path, failures: list[InputError]) -> Iterator[Path]:
     for parent, folders, files in os.walk(folder, onerror=fail):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if not name.startswith("."):
-                yield Path(parent, name)
+            if not name.startswith(".") and not _is_pipe(path := Path(parent, name)):
+                yield path
+
+
+def _is_pipe(path: Path) -> bool:
+    """Whether opening something would wait for somebody else."""
+    try:
+        return stat.S_ISFIFO(path.stat().st_mode)
+    except OSError:  # a link to nothing: an error of its own, later
+        return False
 
 
 def _belongs(path: Path, relative: Path, glob: str | None, suffixes: Sequence[str]) -> bool:
@@ -127,14 +137,19 @@ def discover(
     return Discovery(tuple(found), skipped, has_directory, tuple(failures))
 
 
-def check_output(found: Sequence[Found], output: str) -> None:
-    """Refuse to write results over an input.
+def check_outputs(found: Sequence[Found], outputs: Sequence[str]) -> None:
+    """Refuse to write over an input, or two outputs to one file.
 
     Raises UsageError.
     """
+    outputs = [output for output in outputs if output != STDIN]
     for item in found:
-        if item.name != STDIN and _is_same_file(item.name, output):
-            raise UsageError(f"{visible(output)} is an input: its results would take its place")
+        for output in outputs:
+            if item.name != STDIN and _is_same_file(item.name, output):
+                raise UsageError(f"{visible(output)} is an input: its results would take its place")
+    for one, other in itertools.combinations(outputs, 2):
+        if os.path.realpath(one) == os.path.realpath(other) or _is_same_file(one, other):
+            raise UsageError(f"{visible(other)} is the file of two outputs: one would take the other's place")
 
 
 def _is_same_file(name: str, other: str) -> bool:

@@ -98,7 +98,12 @@ class Intake:
         if name.endswith(IMAGE_SUFFIXES) or name.endswith(suffixes_of()):
             return name.endswith(IMAGE_SUFFIXES)
         try:
-            return item.folder is None and looks_like_image(self._input(item.name).head(64))
+            source = self._input(item.name)
+            return (
+                item.folder is None
+                and (item.name == STDIN or not source.one_pass)
+                and looks_like_image(source.head(64))
+            )
         except InputError:
             return True  # it isn't there, or no file: an error among the images
 
@@ -143,7 +148,7 @@ class Intake:
     def _open_texts(self, name: str, ledger: Ledger) -> Source:
         from softmax_cli.sources.texts import open_texts
 
-        texts = open_texts(self._input(name), replace(self.reading, on_fault=ledger.row_fault), self.text_column)
+        texts = open_texts(self._input(name), replace(self.reading, on_fault=ledger.record), self.text_column)
         return self._source(self.classifier.tokenizer.feeder(texts, self._text_batch))
 
     def _given_texts(self, ledger: Ledger) -> Source:

@@ -175,11 +175,16 @@ def check_values(decision: Decision, values: NDArray[Any], at: Location) -> None
     Raises ModelError where it contradicts the decision.
     """
     expected = decision.expects
-    if expected not in (Kind.PROBABILITIES, Kind.INDEPENDENT) or not len(values):
+    if expected is None or not len(values):
         return
     found = kind_of_values(values)
-    if found is expected or (expected is Kind.INDEPENDENT and found is Kind.PROBABILITIES):
+    if expected in (Kind.LOGITS, Kind.LOG_PROBABILITIES):
+        # One row of logits may look like anything; several that sum to 1 don't by chance.
+        contradicts = found is Kind.PROBABILITIES and len(values) > 1
+    else:
+        contradicts = found is not expected and not (expected is Kind.INDEPENDENT and found is Kind.PROBABILITIES)
+    if not contradicts:
         return
-    message = f"rows from here on aren't {expected}, as those before were"
+    message = f"rows from here on look like {found}, and aren't {expected}, as those before were"
     hint = "--activation softmax, sigmoid or none says what the outputs are"
     raise ModelError("activation-contradiction", message, at=at, hint=hint)

@@ -99,8 +99,11 @@ class ArrayFeeder:
         return self._samples.share_read()
 
     def __iter__(self) -> Iterator[Window]:
-        """Cut the stream of rows into the model's batches, whatever pieces it comes in."""
-        size = self._fit.batch
+        """Cut the stream of rows into windows, and these into the model's batches, whatever pieces it comes in.
+
+        What is decided by the first values mustn't depend on the batch size: a window holds as many rows for any.
+        """
+        size = self._fit.batch * -(-DEFAULT_BATCH // self._fit.batch)
         for batch in rebatched(self._samples, size):
             yield self._window(batch)
 
@@ -108,10 +111,14 @@ class ArrayFeeder:
         assert self._port.dtype is not None
         samples = cast(batch.logits, self._port.dtype, self._at, int(batch.rows[0]))
         samples = samples.reshape(len(batch), *self._fit.sample)
-        if self._fit.fixed:
-            samples = filled(samples, self._fit.batch)
-        feed = Feed({self._port.name: np.ascontiguousarray(samples)}, np.arange(len(batch)))
-        return Window(self.name, batch.rows, [feed], batch.ids)
+        feeds = [self._feed(samples, first) for first in range(0, len(batch), self._fit.batch)]
+        return Window(self.name, batch.rows, feeds, batch.ids)
+
+    def _feed(self, samples: NDArray[Any], first: int) -> Feed:
+        part = samples[first : first + self._fit.batch]
+        places = np.arange(first, first + len(part))
+        part = filled(part, self._fit.batch) if self._fit.fixed else part
+        return Feed({self._port.name: np.ascontiguousarray(part)}, places)
 
 
 def filled(samples: NDArray[Any], size: int) -> NDArray[Any]:

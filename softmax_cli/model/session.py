@@ -32,6 +32,13 @@ _PROVIDER_ENDING = "ExecutionProvider"
 _REMOTE = ("azure",)  # calls a service: never chosen by itself
 _PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ")
 _SIGNATURE = re.compile(r"\S+\.(?:cc|h|cpp):\d+ .*?\)(?: const)? (?=[\w\[(])")  # where in its sources an error arose
+_HINTS: Mapping[str, str] = {
+    "IR version": "update onnxruntime, or export the model for an older version",
+    "opset": "update onnxruntime, or export the model with an older opset",
+    "is not a registered function/op": "the model needs an operator that this onnxruntime doesn't have",
+    "Protobuf parsing failed": "it isn't an ONNX model, or was cut short: fetch or export it again",
+    "No graph was found": "it isn't an ONNX model, or is empty: fetch or export it again",
+}
 _TENSOR = re.compile(r"tensor\((\w+)\)")
 _DTYPES: Mapping[str, type[np.generic]] = {
     "float": np.float32,
@@ -87,7 +94,8 @@ def runtime_errors(slug: str, at: Location, what: str) -> Iterator[None]:
         if not type(error).__module__.startswith("onnxruntime") and not isinstance(error, RuntimeError | ValueError):
             raise
         text = _SIGNATURE.sub("", _PREFIX.sub("", " ".join(str(error).split())))
-        raise ModelError(slug, f"{what}: {visible(text, 300)}", at=at) from error
+        hint = next((hint for pattern, hint in _HINTS.items() if pattern in text), None)
+        raise ModelError(slug, f"{what}: {visible(text, 300)}", at=at, hint=hint) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +208,8 @@ def choose_output(outputs: Sequence[Port], wanted: str | None, at: Location) -> 
         message = f"--output-name: there is no output {visible(wanted)!r}"
         raise ModelError("unknown-output", message, at=at, hint=f"there are: {listed}")
     scores = [port for port in outputs if port.is_float or port.is_zipmap]
+    # Quantised models give integers; a list of one a sample is labels, not scores.
+    scores = scores or [port for port in outputs if port.dtype is not None and len(port.shape) > 1]
     if not scores:
         message = f"no output holds scores of classes: {listed}"
         raise ModelError("unsupported-model", message, at=at, hint="export the model with its logits as an output")

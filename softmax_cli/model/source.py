@@ -91,7 +91,16 @@ class ModelSource:
         if first is None:
             return ()
         decision = classifier.decide(first.logits, *self._form)
-        return () if announced or decision.reason == "--activation" else (decision.note,)
+        if announced:
+            return ()
+        return (*self._axis_note(), *(() if decision.reason == "--activation" else (decision.note,)))
+
+    def _axis_note(self) -> tuple[str, ...]:
+        """Doubt about the class axis of an output that looks like a picture."""
+        axis, dimensions = self._form
+        if dimensions < 4 or axis != dimensions - 1:
+            return ()
+        return (f"the classes of output {self._classifier.output} lie along its last axis (--axis 1 for segmentation)",)
 
     def __iter__(self) -> Iterator[LogitBatch]:
         for batch in itertools.chain(self._start, self._results):

@@ -150,5 +150,4 @@ class TextFeeder(Generic[S]):
 
     def _empty(self, item: _Waiting, blank: bool) -> InputError:
         message = "the text is empty" if blank else f"no token is left of the text {visible(item.text, 30)!r}"
-        hint = "pass --on-error skip to drop such rows"
-        return InputError("empty-text", message, at=Location(self.name, row=item.row), hint=hint)
+        return InputError("empty-text", message, at=Location(self.name, row=item.row))

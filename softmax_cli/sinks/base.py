@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 class SinkOptions:
     """How results are written.
 
-    layout: long or wide. several: whether more than one input goes into this output. name: for messages.
+    layout: long or wide. several: whether more than one input goes into this output. name: for messages. mixed:
+    whether inputs may differ in their type of numbers.
     """
 
     layout: str = "long"
     several: bool = False
     name: str = "-"
+    mixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,12 +117,12 @@ def write_arrow(frame: pl.LazyFrame, stream: BinaryIO, group_rows: int) -> None:
 
 
 class ParquetSink:
-    """Writes results to a Parquet file; with several inputs all numbers are float64, whatever comes later."""
+    """Writes results to a Parquet file; of several inputs of any type all numbers are float64."""
 
     write_all = staticmethod(write_parquet)
 
     def __init__(self, target: Target, options: SinkOptions):
-        self._several = options.several
+        self._mixed = options.mixed
         self._builder = FrameBuilder(options)
         self._writer = FrameWriter(target, self.write_all)
 
@@ -131,7 +131,7 @@ class ParquetSink:
         import polars as pl
 
         frame = self._builder.build(ranked)
-        if self._several:
+        if self._mixed:
             frame = frame.with_columns(pl.selectors.float().cast(pl.Float64))
         self._writer.write(frame)
 

@@ -236,7 +236,7 @@ def test_a_pickle_is_refused(softmax_here: Here, tmp_path: Path) -> None:
 
 
 def test_compressed_input(softmax_here: Here, tmp_path: Path) -> None:
-    (tmp_path / "x.csv.gz").write_bytes(gzip.compress(b"1,1\n"))
+    (tmp_path / "x.csv.gz").write_bytes(gzip.compress(b"1,1\n", mtime=0))
     apply(softmax_here, tmp_path / "x.csv.gz", tmp_path / "y.csv")
     assert (tmp_path / "y.csv").read_text() == "0.5,0.5\n"
 

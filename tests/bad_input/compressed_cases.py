@@ -24,6 +24,6 @@ COMPRESSED = [
     *(Case(f"{name} of 7 bytes", f"x.csv.{name}", data[:7], "bad-compression") for name, data in HALF.items()),
     Case("damaged gz", "x.npy.gz", gzip.compress(npy(LOGITS), mtime=0)[:-6] + b"abcdef", "bad-compression"),
     Case("garbage behind gz", "x.csv.gz", gzip.compress(CSV, mtime=0) + b"hello", "bad-compression", late=True),
-    Case("gz of nothing", "x.csv.gz", gzip.compress(b""), "empty-input"),
+    Case("gz of nothing", "x.csv.gz", gzip.compress(b"", mtime=0), "empty-input"),
     Case("gz of gz", "x.csv.gz", gzip.compress(gzip.compress(CSV, mtime=0), mtime=0), "bad-encoding"),
 ]

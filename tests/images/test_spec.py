@@ -164,8 +164,8 @@ def test_options_win() -> None:
         "crop the centre to 32×32",
     ]
     assert [str(step) for step in options(resize="center", crop_pct=1.0, size=(20, 30)).steps] == [
-        "resize to cover 30×20 (bilinear)",
-        "crop the centre to 30×20",
+        "resize to cover 20×30 (bilinear)",
+        "crop the centre to 20×30",
     ]
     assert [str(step) for step in options(resize="border").steps] == [
         "resize to fit into 32×32 (bilinear)",
@@ -188,8 +188,8 @@ def test_bgr_takes_mean_and_std_along() -> None:
 
 
 BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
-    ({"size": (0, 5)}, "--size 5×0: expected edges from 1"),
-    ({"size": (10**9, 5)}, "--size 5×1000000000: expected edges"),
+    ({"size": (0, 5)}, "--size 0×5: expected edges from 1"),
+    ({"size": (10**9, 5)}, "--size 1000000000×5: expected edges"),
     ({"size": (64, 64)}, "--size 64×64: the model takes x"),
     ({"resize": "stretch"}, "--resize stretch: there are center, squash, border"),
     ({"interpolation": "cubic"}, "--interpolation cubic: there are nearest"),
@@ -242,7 +242,7 @@ def test_sizes_that_depend_on_the_image_are_checked_on_each() -> None:
     config = {"image_processor_type": "CLIPImageProcessor", "size": 32, "do_center_crop": False}
     spec = spec_of("huggingface", config, port(None, 3, 32, 32))
     assert spec.tensor(picture(50, 50)).shape == (3, 32, 32)
-    with pytest.raises(InputError, match="has 64×32 pixels, the model takes 32×32") as caught:
+    with pytest.raises(InputError, match="has 32×64 pixels, the model takes 32×32") as caught:
         spec.tensor(picture(50, 100), Location("wide.png"))
     assert str(caught.value.at) == "wide.png"
     free = spec_of("huggingface", config, port(None, 3, None, None))

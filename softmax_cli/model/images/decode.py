@@ -8,6 +8,7 @@ import io
 import logging
 import os
 import re
+import stat
 import struct
 import threading
 import warnings
@@ -96,6 +97,9 @@ def decode(data: str | bytes, at: Location, gray: bool) -> Image:
 
 def _read(path: str, at: Location) -> bytes:
     try:
+        if stat.S_ISFIFO(Path(path).stat().st_mode):  # opening it would wait for whoever writes into it
+            hint = "pipe the image into stdin, and give - for it"
+            raise InputError("bad-image", "a pipe, expected an image file", at=at, hint=hint)
         with Path(path).open("rb") as file:
             return _read_image(file, at)
     except FileNotFoundError as error:

@@ -59,12 +59,12 @@ def padded(image: Image, left: int, top: int, size: tuple[int, int], fill: tuple
 
 
 def show(size: tuple[int, int]) -> str:
-    """A size for people: width first.
+    """A size for people, as tensors and `--size` have it: height first.
 
     >>> show((480, 640))
-    '640×480'
+    '480×640'
     """
-    return f"{size[1]}×{size[0]}"
+    return f"{size[0]}×{size[1]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,93 @@
+"""Many small inputs as few large batches: each write costs a sink the same, however little it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from softmax_cli.batch import Ranked
+from softmax_cli.sinks.base import Sink
+
+_MOST_ROWS = 1 << 12
+_MOST_SECONDS = 0.5
+
+
+class GatheringSink:
+    """Hands batches on to another sink, those of whole small inputs together; the bytes are the same.
+
+    The first batch of a kind is handed on at once: what the sink refuses is then refused for the input at fault.
+    """
+
+    def __init__(self, sink: Sink):
+        self._sink = sink
+        self._accepted: Ranked | None = None
+        self._waiting: list[Ranked] = []
+        self._rows = 0
+        self._since = 0.0
+
+    def write(self, ranked: Ranked) -> None:
+        """Write a batch; one that is the whole of an input may wait for others, for half a second."""
+        if not ranked.whole or self._accepted is None or not _alike(ranked, self._accepted):
+            self.flush()
+            self._accepted = None
+            self._sink.write(ranked)
+            self._accepted = ranked if ranked.whole else None
+            return
+        if not self._waiting:
+            self._since = time.monotonic()
+        self._waiting.append(ranked)
+        self._rows += len(ranked)
+        if self._rows >= _MOST_ROWS or time.monotonic() - self._since >= _MOST_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand on what waits."""
+        waiting, self._waiting, self._rows = self._waiting, [], 0
+        if waiting:
+            self._sink.write(_joined(waiting))
+
+    def close(self) -> None:
+        """Hand on what waits, and complete the output."""
+        self.flush()
+        self._sink.close()
+
+    def abort(self) -> None:
+        """Give the output up."""
+        self._sink.abort()
+
+
+def _alike(one: Ranked, other: Ranked) -> bool:
+    """Whether two batches make one."""
+    return (
+        one.k == other.k
+        and one.logits.dtype == other.logits.dtype
+        and (one.names is other.names or one.names == other.names)
+        and (one.ids is None) == (other.ids is None)
+        and (one.counts is None) == (other.counts is None)
+        and (one.positions is None) == (other.positions is None)
+        and len(one.shape) == len(other.shape) < 2
+        and not one.faults
+    )
+
+
+def _joined(parts: Sequence[Ranked]) -> Ranked:
+    first = parts[0]
+    sources = [source for part in parts for source in part.sources or [part.source] * len(part)]
+    return replace(
+        first,
+        rows=np.concatenate([part.rows for part in parts]),
+        indices=np.concatenate([part.indices for part in parts]),
+        logits=np.concatenate([part.logits for part in parts]),
+        probabilities=np.concatenate([part.probabilities for part in parts]),
+        counts=None
+        if first.counts is None
+        else np.concatenate([part.counts for part in parts if part.counts is not None]),
+        ids=None if first.ids is None else [text for part in parts for text in part.ids or ()],
+        sources=sources,
+        positions=None
+        if first.positions is None
+        else np.concatenate([part.positions for part in parts if part.positions is not None]),
+    )
