@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -97,15 +98,12 @@ class Intake:
         name = item.name.lower()
         if name.endswith(IMAGE_SUFFIXES) or name.endswith(suffixes_of()):
             return name.endswith(IMAGE_SUFFIXES)
+        if item.name != STDIN and not os.path.isfile(item.name):  # noqa: PTH113 - also for names that no path can be
+            return not os.path.exists(item.name) or os.path.isdir(item.name)  # noqa: PTH110, PTH112 - one of many errors
         try:
-            source = self._input(item.name)
-            return (
-                item.folder is None
-                and (item.name == STDIN or not source.one_pass)
-                and looks_like_image(source.head(64))
-            )
+            return item.folder is None and looks_like_image(self._input(item.name).head(64))
         except InputError:
-            return True  # it isn't there, or no file: an error among the images
+            return True  # an error of its own, later
 
     def _source(self, feeder: Feeder) -> Source:
         return self.wrap(ModelSource(self.classifier, feeder, self.save_input))
