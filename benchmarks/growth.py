@@ -45,10 +45,11 @@ def grow(suite: Suite, data: Input) -> None:
     results = interleaved(contestants, suite.runs)
     suite.report.table(data.title, results, "1 ×")
     first, middle, last = results.values()
-    early = (middle.median - first.median) / (TIMES[1] - TIMES[0])
-    late = (last.median - middle.median) / (TIMES[2] - TIMES[1])
+    part = (TIMES[1] - TIMES[0]) / (TIMES[2] - TIMES[0])
+    line = first.median + (last.median - first.median) * part
     peaks = [measured.peak_mib or 0 for measured in results.values()]
-    suite.report.bar(f"{data.title}: time of a further part, late to early, off 1", abs(late / early - 1), LINEAR)
+    off = abs(middle.median / line - 1)
+    suite.report.bar(f"{data.title}: time of {TIMES[1]} ×, off the line through the others", off, LINEAR)
     suite.report.bar(f"{data.title}: peak memory, largest to smallest input", peaks[-1] / peaks[0], FLAT)
     suite.report.bar(f"{data.title}: peak memory, MiB", max(peaks), data.most_mib)
 

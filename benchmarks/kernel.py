@@ -22,7 +22,7 @@ Array: TypeAlias = NDArray[Any]
 Top: TypeAlias = tuple[Array, Array]  # class indices and probabilities, the classes along the last axis
 
 UNITS = 8
-PIECE_BYTES = 1 << 22
+PIECE_BYTES = 1 << 23  # as much as a reader takes at once
 SAMPLE = 1 << 23  # elements whose errors are looked at
 
 

@@ -1,4 +1,4 @@
-"""Runs one command and prints its seconds and its peak memory in KiB: `python launch.py FILE|- COMMAND...`.
+"""Runs a command, prints its seconds, processor seconds and peak memory in KiB: `python launch.py FILE|- COMMAND...`.
 
 FILE is piped into it. A process of its own, and a small one: what a process peaks at begins with what the one that
 started it held.
@@ -25,7 +25,7 @@ def main() -> int:
     process.returncode = os.waitstatus_to_exitcode(status)
     if feeder is not None:
         feeder.wait()
-    print(seconds, usage.ru_maxrss / UNITS)
+    print(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / UNITS)
     return process.returncode
 
 

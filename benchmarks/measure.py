@@ -27,9 +27,10 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Measured:
-    """One contestant's runs: seconds of each, and the largest peak memory in MiB (None: not a process of its own)."""
+    """One contestant's runs: seconds of each; for processes the median of processor seconds, and the largest peak."""
 
     seconds: tuple[float, ...]
+    cpu: float | None = None
     peak_mib: float | None = None
 
     @property
@@ -62,8 +63,8 @@ def usable_cores() -> int:
     return cores()
 
 
-def run_once(contestant: Contestant) -> tuple[float, float]:
-    """Run a command to its end: seconds, and peak memory in MiB."""
+def run_once(contestant: Contestant) -> tuple[float, float, float]:
+    """Run a command to its end: seconds, processor seconds, and peak memory in MiB."""
     threads = str(usable_cores())
     pools = dict.fromkeys(("BENCHMARK_THREADS", "POLARS_MAX_THREADS", "OMP_NUM_THREADS"), threads)
     environment = {**os.environ, **({} if contestant.command[0] in SOFTMAX else pools)}
@@ -74,21 +75,21 @@ def run_once(contestant: Contestant) -> tuple[float, float]:
     )
     if launched.returncode:
         raise SystemExit(f"failed with {launched.returncode}: {' '.join(contestant.command)}")
-    seconds, peak = map(float, launched.stdout.split())
-    return seconds, peak / 1024
+    seconds, cpu, peak = map(float, launched.stdout.split())
+    return seconds, cpu, peak / 1024
 
 
 def interleaved(contestants: Mapping[str, Contestant], runs: int) -> dict[str, Measured]:
     """Run all contestants in turn, `runs` times, after one round to warm up if they are several."""
-    seconds: dict[str, list[float]] = {name: [] for name in contestants}
-    peaks = dict.fromkeys(contestants, 0.0)
-    for turn in range(runs + (runs > 1)):
+    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in contestants}
+    for _ in range(runs + (runs > 1)):
         for name, contestant in contestants.items():
-            took, peak = run_once(contestant)
-            peaks[name] = max(peaks[name], peak)
-            if turn or runs == 1:
-                seconds[name].append(took)
-    return {name: Measured(tuple(seconds[name]), peaks[name]) for name in contestants}
+            found[name].append(run_once(contestant))
+    results = {}
+    for name, all_runs in found.items():
+        seconds, cpu, _ = zip(*all_runs[-runs:], strict=True)
+        results[name] = Measured(seconds, statistics.median(cpu), max(peak for _, _, peak in all_runs))
+    return results
 
 
 def interleaved_calls(functions: Mapping[str, Callable[[], Any]], runs: int) -> dict[str, Measured]:
@@ -145,10 +146,10 @@ class Report:
             bar = None
             if self.judged and name in (bars or {}):
                 bar = self._bar(f"{title}: {name}", ratio, (bars or {})[name], at_most=False)
-            peak = "" if measured.peak_mib is None else f"{measured.peak_mib:6.0f} MiB"
+            process = f"{measured.cpu:6.2f} s cpu {measured.peak_mib:6.0f} MiB" if measured.cpu is not None else ""
             note = (notes or {}).get(name, "")
             spread = f"({min(measured.seconds) * 1000:.0f} to {max(measured.seconds) * 1000:.0f})"
-            line = f"  {name:<36} {measured.median * 1000:8.0f} ms {spread:<18} {peak:>10} {ratio:6.2f} × ours"
+            line = f"  {name:<36} {measured.median * 1000:8.0f} ms {spread:<18} {process} {ratio:6.2f} × ours"
             print("  ".join(filter(None, (line, "" if bar is None else str(bar), note))), flush=True)
             rows[name] = {**asdict(measured), "median": measured.median, "ratio": ratio, "note": note}
         self.tables.append({"case": self.case, "title": title, "ours": ours, "load": os.getloadavg()[0], "rows": rows})

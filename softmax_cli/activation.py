@@ -25,6 +25,7 @@ Activation: TypeAlias = Callable[[FloatArray, float, int], FloatArray]
 
 BLOCK_ELEMENTS = 1 << 18  # of scratch: small enough for the cache, large enough to forget the cost of a call
 _SHORT_ROW = 1 << 10
+_SAFE_EXPONENT = 600.0  # of float64: millions of terms of e⁶⁰⁰ add up, and e⁻⁶⁰⁰ keeps its digits
 _SPLITTER = 2.0**27 + 1.0
 GRID = 1.5 * 2.0**21  # adding and subtracting it rounds numbers up to 1 to multiples of 2⁻³¹
 
@@ -90,18 +91,30 @@ def exponentials(shifted: Float64Array, correction: Float64Array | None) -> Floa
     return terms
 
 
-def summands(
-    logits: FloatArray, maximum: FloatArray, temperature: float, classes: int, out: Float64Array
-) -> Float64Array:
-    """Return exp((logits - maximum) / temperature), exact enough for the sum over so many classes.
+def origin_for(maximum: FloatArray, temperature: float) -> FloatArray | None:
+    """What to subtract from logits so that their exponentials stay in range: each row's maximum, or nothing.
 
-    What rounding d = logit - maximum costs a float64 term, up to |d| units in the last place, is weighed by exp(d): of
+    float64 holds the exponentials of ordinary logits as they are; what isn't subtracted costs no time and no rounding.
+    For float64 results a small probability beside a negative maximum wouldn't keep all its digits. maximum: with the
+    class axis kept. None: nothing is to be subtracted anywhere.
+    """
+    low = -_SAFE_EXPONENT if maximum.dtype == np.float32 else 0.0
+    safe = (maximum >= low * temperature) & (maximum <= _SAFE_EXPONENT * temperature)
+    return None if safe.all() else np.where(safe, maximum.dtype.type(0), maximum)
+
+
+def summands(
+    logits: FloatArray, origin: FloatArray | None, temperature: float, classes: int, out: Float64Array
+) -> Float64Array:
+    """Return exp((logits - origin) / temperature), exact enough for the sum over so many classes.
+
+    What rounding d = logit - origin costs a float64 term, up to |d| units in the last place, is weighed by exp(d): of
     few classes, those that are wrong by more than 4 units hold too small a part of the sum. out: scratch of the shape
     of `logits`.
     """
-    if logits.dtype == np.float64 and temperature == 1.0 and classes <= _SHORT_ROW:
-        return np.exp(np.subtract(logits, maximum, out=out), out=out)
-    return exponentials(*scaled(logits, maximum, temperature, out))
+    if logits.dtype == np.float64 and temperature == 1.0 and (origin is None or classes <= _SHORT_ROW):
+        return np.exp(logits if origin is None else np.subtract(logits, origin, out=out), out=out)
+    return exponentials(*scaled(logits, origin, temperature, out))
 
 
 def exact_sum(terms: Float64Array, axis: int, dtype: np.dtype[Any], out: Float64Array | None = None) -> Float64Array:
@@ -128,8 +141,8 @@ def _row_sum(terms: Float64Array, dtype: np.dtype[Any], out: Float64Array | None
 
 def softmax_block(logits: FloatArray, temperature: float, axis: int) -> FloatArray:
     """Softmax of one block that fits the cache; the result has the block's dtype and memory order."""
-    shifted, correction = scaled(logits, logits.max(axis=axis, keepdims=True), temperature)
-    terms = exponentials(shifted, correction)
+    origin = origin_for(logits.max(axis=axis, keepdims=True), temperature)
+    terms = exponentials(*scaled(logits, origin, temperature))
     terms /= exact_sum(terms, axis, logits.dtype)
     return terms.astype(logits.dtype, copy=False)
 

@@ -62,8 +62,8 @@ def select(columns: FloatArray, k: int) -> tuple[IndexArray, FloatArray]:
     return best.indices.astype(np.int64), np.where(np.isnan(best.logits[0]), np.nan, best.logits[-1])
 
 
-def total_of(columns: FloatArray, maximum: FloatArray, temperature: float) -> NDArray[np.float64]:
-    """The sum over the classes of exp((logits - maximum) / temperature), (rows,).
+def total_of(columns: FloatArray, origin: FloatArray | None, temperature: float) -> NDArray[np.float64]:
+    """The sum over the classes of exp((logits - origin) / temperature), (rows,).
 
     float64 terms are split as `activation.exact_sum` splits them, so that the order of addition doesn't matter.
     """
@@ -72,7 +72,7 @@ def total_of(columns: FloatArray, maximum: FloatArray, temperature: float) -> ND
     rest = np.zeros(columns.shape[1])
     scratch = np.empty(columns.shape[1])
     for logits in columns:
-        terms = summands(logits, maximum, temperature, len(columns), scratch)
+        terms = summands(logits, origin, temperature, len(columns), scratch)
         if exact:
             high = (terms + GRID) - GRID
             total += high

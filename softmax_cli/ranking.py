@@ -17,6 +17,7 @@ from softmax_cli.activation import (
     exact_sum,
     exponentials,
     normalize_axis,
+    origin_for,
     real_logits,
     scaled,
     summands,
@@ -25,6 +26,7 @@ from softmax_cli.batch import FloatArray, LogitBatch, Ranked
 
 IndexArray = NDArray[np.int64]
 
+_TILE = 100
 _FEW = 8  # up to here, taking the maximum again and again is quickest
 
 
@@ -122,18 +124,19 @@ def _top_block(logits: FloatArray, k: int, activation: str, temperature: float, 
     if activation != "softmax":  # the others are cheap, or need every class anyway
         probabilities = ACTIVATIONS[activation](np.ascontiguousarray(logits), temperature, 1)
         return TopK(indices, chosen, _descending(np.take_along_axis(probabilities, indices, axis=1)))
-    maximum = chosen[:, :1]
-    terms = exponentials(*scaled(chosen, maximum, temperature))
-    terms /= _total(logits, maximum, temperature, scratch)
+    origin = origin_for(chosen[:, :1], temperature)
+    terms = exponentials(*scaled(chosen, origin, temperature))
+    terms /= _total(logits, origin, temperature, scratch)
     return TopK(indices, chosen, _descending(terms.astype(logits.dtype, copy=False)))
 
 
-def _total(logits: FloatArray, maximum: FloatArray, temperature: float, scratch: _Scratch) -> NDArray[np.float64]:
-    """The sum of exp((logits - maximum) / temperature) of every row, (rows, 1)."""
+def _total(logits: FloatArray, origin: FloatArray | None, temperature: float, scratch: _Scratch) -> NDArray[np.float64]:
+    """The sum of exp((logits - origin) / temperature) of every row, (rows, 1)."""
     if logits.shape[1] <= narrow.MOST_CLASSES:  # added as for any k: the number mustn't depend on it
-        return narrow.total_of(np.ascontiguousarray(logits.T), maximum[:, 0], temperature)[:, None]
+        shift = None if origin is None else origin[:, 0]
+        return narrow.total_of(np.ascontiguousarray(logits.T), shift, temperature)[:, None]
     spare = scratch.narrow(len(logits)).astype(np.float64, copy=False) if logits.dtype == np.float64 else None
-    terms = summands(logits, maximum, temperature, logits.shape[1], scratch.wide(len(logits)))
+    terms = summands(logits, origin, temperature, logits.shape[1], scratch.wide(len(logits)))
     return exact_sum(terms, 1, logits.dtype, spare)
 
 
@@ -145,14 +148,25 @@ def _top_narrow(logits: FloatArray, k: int, temperature: float) -> TopK:
     if len(unsure):
         indices[:, unsure] = reference_order(logits[unsure], k).T
     chosen = np.take_along_axis(columns, indices, axis=0)
-    terms = exponentials(*scaled(chosen, chosen[:1], temperature))
-    terms /= narrow.total_of(columns, chosen[0], temperature)
+    origin = origin_for(chosen[0], temperature)
+    terms = exponentials(*scaled(chosen, origin, temperature))
+    terms /= narrow.total_of(columns, origin, temperature)
     return TopK(indices.T, chosen.T, _descending(terms.astype(logits.dtype, copy=False).T))
 
 
 def _descending(probabilities: FloatArray) -> FloatArray:
     """Probabilities of ranked classes, where the last digit's rounding had turned the order of two around."""
     return np.minimum.accumulate(probabilities, axis=1)
+
+
+def _contiguous(logits: FloatArray) -> FloatArray:
+    """The same with each row in one piece; transposed in tiles, which keeps to the cache."""
+    if logits.flags.c_contiguous:
+        return logits
+    rows = np.empty(logits.shape, logits.dtype)
+    for first in range(0, logits.shape[1], _TILE):
+        rows[:, first : first + _TILE] = logits[:, first : first + _TILE]
+    return rows
 
 
 def top_rows(logits: FloatArray, k: int, activation: str = "softmax", temperature: float = 1.0) -> TopK:
@@ -169,7 +183,7 @@ def top_rows(logits: FloatArray, k: int, activation: str = "softmax", temperatur
             if is_narrow:
                 block = _top_narrow(part, k, temperature)
             else:
-                block = _top_block(np.ascontiguousarray(part), k, activation, temperature, scratch)
+                block = _top_block(_contiguous(part), k, activation, temperature, scratch)
             for whole, piece in zip(result, block, strict=True):
                 whole[first : first + step] = piece
     return result

@@ -88,14 +88,18 @@ def test_a_row_has_the_same_bits_alone_and_among_many_blocks() -> None:
     temperature=st.sampled_from([1.0, 0.1, 3.3]),
 )
 @pytest.mark.parametrize("activation", ALONG_AXIS)
-def test_an_exact_shift_of_a_row_changes_no_bit(
+def test_an_exact_shift_of_a_row_changes_no_probability(
     activation: str, data: Any, dtype: str, shift: int, temperature: float
 ) -> None:
     # In units of 2⁻⁶ these are integers below 2¹⁵, which both types hold, shifted or not.
     units = data.draw(arrays(np.int64, hnp.array_shapes(max_dims=2, max_side=20), st.integers(-(2**13), 2**13)))
     logits, shifted = ((values / 64).astype(dtype) for values in (units, units + shift))
     before, after = (activate(values, activation, temperature=temperature) for values in (logits, shifted))
-    assert same_bits(after, before)
+    if activation == "log-softmax":
+        assert same_bits(after, before)
+    else:  # exponentials of both stay in range, and each is rounded by itself
+        unit = UNIT[before.dtype]
+        assert np.allclose(after, before, rtol=2 * BAR * unit, atol=np.finfo(before.dtype).smallest_normal)
 
 
 @quick
