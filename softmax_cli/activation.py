@@ -94,13 +94,14 @@ def exponentials(shifted: Float64Array, correction: Float64Array | None) -> Floa
 def origin_for(maximum: FloatArray, temperature: float) -> FloatArray | None:
     """What to subtract from logits so that their exponentials stay in range: each row's maximum, or nothing.
 
-    float64 holds the exponentials of ordinary logits as they are; what isn't subtracted costs no time and no rounding.
-    For float64 results a small probability beside a negative maximum wouldn't keep all its digits. maximum: with the
-    class axis kept. None: nothing is to be subtracted anywhere.
+    float64 holds the exponentials of ordinary float32 logits as they are, and what isn't subtracted takes no time.
+    float64 logits are always shifted: their sum is exact only for terms up to 1. maximum: with the class axis kept.
+    None: nothing is to be subtracted anywhere.
     """
-    low = -_SAFE_EXPONENT if maximum.dtype == np.float32 else 0.0
-    safe = (maximum >= low * temperature) & (maximum <= _SAFE_EXPONENT * temperature)
-    return None if safe.all() else np.where(safe, maximum.dtype.type(0), maximum)
+    if maximum.dtype != np.float32:
+        return maximum
+    safe = np.abs(maximum) <= _SAFE_EXPONENT * temperature
+    return None if safe.all() else np.where(safe, np.float32(0), maximum)
 
 
 def summands(
@@ -112,8 +113,8 @@ def summands(
     few classes, those that are wrong by more than 4 units hold too small a part of the sum. out: scratch of the shape
     of `logits`.
     """
-    if logits.dtype == np.float64 and temperature == 1.0 and (origin is None or classes <= _SHORT_ROW):
-        return np.exp(logits if origin is None else np.subtract(logits, origin, out=out), out=out)
+    if logits.dtype == np.float64 and temperature == 1.0 and origin is not None and classes <= _SHORT_ROW:
+        return np.exp(np.subtract(logits, origin, out=out), out=out)
     return exponentials(*scaled(logits, origin, temperature, out))
 
 
