@@ -20,7 +20,7 @@ from pathlib import Path
 from benchmarks.run_images_made import make_larger
 
 SOFTMAX = str(Path(sys.executable).with_name("softmax"))
-PHOTOGRAPHS = 1000
+PHOTOGRAPHS = 2000
 OVER_WORK, OVER_LOOP = 1.15, 1.4
 _MIB = 2**20 if sys.platform == "darwin" else 2**10  # what ru_maxrss counts in
 
@@ -123,7 +123,7 @@ def _memory(folder: Path, counts: tuple[int, ...]) -> None:
 
 
 def main(quick: bool = False) -> None:
-    count, runs, counts = (24, 1, (24, 48)) if quick else (PHOTOGRAPHS, 5, (100, 500, 2000))
+    count, runs, counts = (24, 1, (24, 48)) if quick else (PHOTOGRAPHS, 5, (100, 500, 4000))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         made = [str(folder / "photographs"), str(count), str(folder / "model")]

@@ -9,6 +9,7 @@ import csv
 import json
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +18,29 @@ from benchmarks.run_images_made import EDGE, MEAN, STD
 
 
 def model(folder: str, photographs: str) -> None:
-    """The model alone: the product's own session and batches, on tensors that are ready."""
+    """The model alone: the product's own session and batches, on the photographs' tensors, ready in memory."""
+    from softmax_cli.errors import Location
     from softmax_cli.model.classifier import Classifier, ModelOptions
+    from softmax_cli.model.images.decode import decode as decoded
     from softmax_cli.model.images.feeder import DEFAULT_BATCH
+    from softmax_cli.model.images.options import ImageOptions
     from softmax_cli.model.session import Engine
     from softmax_cli.pipeline import usable_cores
 
     loaded = Classifier.load(folder, ModelOptions(engine=Engine(threads=usable_cores())))
-    count = sum(1 for _ in Path(photographs).iterdir())
-    ready = np.random.default_rng(0).normal(size=(DEFAULT_BATCH, 3, EDGE, EDGE)).astype(np.float32)
-    sizes = [min(DEFAULT_BATCH, count - start) for start in range(0, count, DEFAULT_BATCH)]
+    spec = loaded.image_spec(ImageOptions())
+    files = sorted(map(str, Path(photographs).iterdir()))
+    ready = np.empty((len(files), 3, EDGE, EDGE), np.float32)
+
+    def prepare(place: int) -> None:
+        at = Location(files[place])
+        spec.tensor(decoded(files[place], at, spec.gray), at, ready[place])
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(prepare, range(len(files))))
     begin, cpu = time.perf_counter(), time.process_time()
-    for size in sizes:
-        loaded.model.run(loaded.output.name, {"pixel_values": ready[:size]})
+    for start in range(0, len(files), DEFAULT_BATCH):
+        loaded.model.run(loaded.output.name, {"pixel_values": ready[start : start + DEFAULT_BATCH]})
     print(json.dumps({"seconds": time.perf_counter() - begin, "cpu": time.process_time() - cpu}))
 
 

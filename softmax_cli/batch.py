@@ -130,12 +130,13 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True)
 class TextBatch:
-    """Consecutive texts of one input, numbered as rows; ids where the input has them."""
+    """Consecutive texts of one input, numbered as rows; ids where the input has them; the rows that hold no text."""
 
     source: str
     texts: Sequence[str]
     rows: NDArray[np.int64]
     ids: Sequence[str] | None = None
+    faults: Sequence[Fault] = ()
 
     def __len__(self) -> int:
         return len(self.texts)

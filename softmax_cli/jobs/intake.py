@@ -146,7 +146,14 @@ class Intake:
     def _open_texts(self, name: str, ledger: Ledger) -> Source:
         from softmax_cli.sources.texts import open_texts
 
-        texts = open_texts(self._input(name), replace(self.reading, on_fault=ledger.record), self.text_column)
+        faults: list[InputError] = []
+
+        def take(error: InputError) -> None:
+            error.hint = None  # the row is left out in any case
+            faults.append(error)
+
+        texts = open_texts(self._input(name), replace(self.reading, on_fault=take), self.text_column)
+        texts.faults = faults
         return self._source(self.classifier.tokenizer.feeder(texts, self._text_batch))
 
     def _given_texts(self, ledger: Ledger) -> Source:

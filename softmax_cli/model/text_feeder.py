@@ -74,11 +74,12 @@ class Preparing(Protocol[S]):
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """A text that waits for its window to be full."""
+    """A text that waits for its window to be full, or the error of a row without one."""
 
     text: str
     row: int
     id: str
+    error: InputError | None = None
 
 
 class TextFeeder(Generic[S]):
@@ -114,12 +115,16 @@ class TextFeeder(Generic[S]):
         for batch in self._source:
             self._has_ids = batch.ids is not None
             ids = [""] * len(batch) if batch.ids is None else batch.ids
-            for text, row, row_id in zip(batch.texts, batch.rows.tolist(), ids, strict=True):
+            faults = list(batch.faults)
+            for place, (text, row, row_id) in enumerate(zip(batch.texts, batch.rows.tolist(), ids, strict=True)):
+                while faults and faults[0].place <= place:
+                    waiting.append(_Waiting("", -1, "", faults.pop(0).error))
                 waiting.append(_Waiting(text, row, row_id))
                 characters += len(text)
                 if len(waiting) >= WINDOW_BATCHES * self._batch_size or characters > WINDOW_CHARACTERS:
                     yield waiting
                     waiting, characters = [], 0
+            waiting += [_Waiting("", -1, "", fault.error) for fault in faults]
             if waiting and self._source.one_pass:
                 yield waiting
                 waiting, characters = [], 0
@@ -139,7 +144,7 @@ class TextFeeder(Generic[S]):
         for item, empty in zip(waiting, blank, strict=True):
             sample = None if empty else next(following)
             if sample is None:
-                faults.append(Fault(len(samples), self._empty(item, empty)))
+                faults.append(Fault(len(samples), item.error or self._empty(item, empty)))
             else:
                 samples.append(sample)
                 kept.append(item)

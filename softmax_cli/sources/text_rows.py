@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from softmax_cli.batch import TextBatch
+from softmax_cli.batch import Fault, TextBatch
 from softmax_cli.errors import InputError, Location
 from softmax_cli.sources.columns import ID_NAMES, TARGET_NAMES, Column, Kind, find_column
 from softmax_cli.text import visible
@@ -31,7 +31,8 @@ class TextSource:
     """Texts of one input; iterate it for batches, as often as `one_pass` allows.
 
     read: the rows from the start, in blocks of what was read at once. has_ids: whether the rows' ids mean anything.
-    share: how much was read so far.
+    share: how much was read so far. faults: the errors of rows, where the reader's handler puts them; each goes with
+    the batch, and at the place, where it arises.
     """
 
     name: str
@@ -42,6 +43,7 @@ class TextSource:
     has_ids: bool = False
     total_rows: int | None = None
     share: Callable[[], float | None] = field(default=lambda: None)
+    faults: list[InputError] = field(default_factory=list)
 
     def share_read(self) -> float | None:
         """How much of the input was read so far, from 0 to 1; None where rows tell better, or nothing does."""
@@ -50,19 +52,29 @@ class TextSource:
     def __iter__(self) -> Iterator[TextBatch]:
         for block in self.read():  # the end of a block ends a batch: there may be nothing more yet
             rows: list[Row] = []
+            faults: list[Fault] = []
             characters = 0
             for row in block:
+                faults += self._arisen(len(rows))
                 rows.append(row)
                 characters += len(row[1])
                 if len(rows) == BATCH_TEXTS or characters > BATCH_CHARACTERS:
-                    yield self._batch(rows)
-                    rows, characters = [], 0
-            if rows:
-                yield self._batch(rows)
+                    yield self._batch(rows, faults)
+                    rows, faults, characters = [], [], 0
+            faults += self._arisen(len(rows))
+            if rows or faults:
+                yield self._batch(rows, faults)
 
-    def _batch(self, rows: Sequence[Row]) -> TextBatch:
+    def _arisen(self, place: int) -> list[Fault]:
+        """The faults since the last row, which lie before the next one."""
+        faults = [Fault(place, error) for error in self.faults]
+        self.faults.clear()
+        return faults
+
+    def _batch(self, rows: Sequence[Row], faults: Sequence[Fault]) -> TextBatch:
         ids = [row[2] for row in rows] if self.has_ids else None
-        return TextBatch(self.name, [row[1] for row in rows], np.array([row[0] for row in rows], np.int64), ids)
+        numbers = np.array([row[0] for row in rows], np.int64)
+        return TextBatch(self.name, [row[1] for row in rows], numbers, ids, faults)
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,6 +226,27 @@ def test_an_empty_line_without_the_option(softmax_here: Here, tmp_path: Path, mo
         same_ranking(row, softmax(logits), LABELS)
 
 
+def test_a_row_without_a_text_has_its_own_error(softmax_here: Here, tmp_path: Path, model: TextModel) -> None:
+    """Where a field holds no text, the rows around it get their results, and JSON lines the error in its place."""
+    (tmp_path / "x.jsonl").write_text(
+        json.dumps({"text": TEXTS[0]}) + '\n{"text": null}\n{"text": 3}\n' + json.dumps({"text": TEXTS[1]}) + "\n",
+        "utf-8",
+    )
+    options = ("-f", "jsonl", "-k", "0")
+    code, out, err = softmax_here("run", model.folder, tmp_path / "x.jsonl", *options, "--on-error", "skip")
+    assert code == 3
+    rows = rows_of(out)
+    assert ["error" in row for row in rows] == [False, True, True, False]
+    assert [row["error"]["line"] for row in rows[1:3]] == [2, 3]
+    assert [rows[0]["row"], rows[3]["row"]] == [0, 3]
+    for row, logits in zip((rows[0], rows[3]), model.logits(TEXTS[:2]), strict=True):
+        same_ranking(row, softmax(logits), LABELS)
+    assert err.count("error[bad-value]") == 2
+    assert "--on-error" not in err
+    code, out, _ = softmax_here("run", model.folder, tmp_path / "x.jsonl", *options)
+    assert (code, len(out.splitlines())) == (3, 2)
+
+
 def test_a_single_empty_text(softmax_here: Here, tmp_path: Path, model: TextModel) -> None:
     output = tmp_path / "out.csv"
     code, _, err = softmax_here("run", model.folder, "--text", "", "-o", output)

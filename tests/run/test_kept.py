@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -168,3 +169,50 @@ def test_an_input_for_each_column(softmax_here: Here, make: Make, tmp_path: Path
     assert [(row["id"], row["predictions"][0]["index"]) for row in rows] == [("first", 0), ("second", 1)]
     assert {name: values.ravel().tolist() for name, values in np.load(seen).items()} == {"a": [0.5, -4], "b": [1, 2]}
     refused(softmax_here, "usage", model, tmp_path / "x.csv", "--save-input", tmp_path / "x.npy", code=2)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-o", "z.npz", "--save-logits", "z.npz"),
+        ("--save-input", "z.npz", "--save-logits", "./z.npz"),
+        ("-o", "z.csv", "--failures", "z.csv"),
+        ("--save-logits", "x.npz"),
+        ("--save-input", "model.onnx.npz"),
+        ("-o", "x.npz"),
+    ],
+)
+def test_no_output_takes_the_place_of_another_or_an_input(
+    softmax_here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez("x.npz", images=np.load(PIXELS))
+    Path("model.onnx.npz").write_bytes((FOLDER / "model.onnx").read_bytes())
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    code, out, err = softmax_here("run", "model.onnx.npz", "x.npz", *options)
+    assert (code, out) == (2, "")
+    assert "error[usage]" in err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_an_empty_list(softmax_here: Here, tmp_path: Path) -> None:
+    (tmp_path / "list").write_text("\n")
+    code, out, err = softmax_here("run", FOLDER, "--files-from", tmp_path / "list", "-f", "csv")
+    assert (code, out) == (1, "")
+    assert "error[no-inputs]" in err
+
+
+def test_values_alone_are_noted(softmax_here: Here, make: Make, tmp_path: Path) -> None:
+    path, kept = save(tmp_path / "x.npy", shares(4)), tmp_path / "kept.npy"
+    assert "--activation none" in softmax_here("run", passing(make, [None, 3]), path, "--save-logits", kept)[2]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_among_images_is_not_waited_for(softmax_here: Here, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes((IMAGES / "digit_000.png").read_bytes())
+    code, out, err = softmax_here("run", FOLDER, tmp_path / "a.png", tmp_path / "b.png", "-f", "csv", "-k", "1")
+    assert code == 3
+    assert len(out.splitlines()) == 2
+    assert "a pipe, expected an image file" in err
+    assert softmax_here("run", FOLDER, tmp_path, "-f", "csv", "-k", "1")[0] == 0
