@@ -126,7 +126,8 @@ def _open_frame(what: str) -> Callable[[Input, Mapping[str, str], ReadOptions], 
         def read() -> Iterator[FeatureBatch]:
             row = 0
             ids = [] if row_id is None else [exactly(names[row_id]).cast(pl.String, strict=False).alias("\0id")]
-            for frame in scan.frames([*selected, *ids], _BATCH_ROWS):
+            used = [*wanted, *([] if row_id is None else [names[row_id]])]
+            for frame in scan.frames([*selected, *ids], used, _BATCH_ROWS):
                 rows = np.arange(row, row + len(frame), dtype=np.int64)
                 row += len(frame)
                 keep = _whole_rows(frame, wanted, rows, source.at, options)

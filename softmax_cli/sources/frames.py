@@ -322,6 +322,23 @@ def _one_ahead(spans: Iterable[Span], begin: Callable[[Span], T]) -> Iterator[T]
     yield from waiting
 
 
+def lazy_parquet(path: str) -> pl.LazyFrame:
+    """A Parquet file as a table that is read when it is asked for."""
+    import polars as pl
+
+    return pl.scan_parquet(path, glob=False, hive_partitioning=False)
+
+
+def lazy_arrow(path: str) -> pl.LazyFrame:
+    """An Arrow file likewise; one of the streaming kind is read at once."""
+    import polars as pl
+
+    with Path(path).open("rb") as file:
+        if file.read(6) == b"ARROW1":
+            return pl.scan_ipc(path, glob=False, hive_partitioning=False)
+    return pl.read_ipc_stream(path).lazy()
+
+
 def _open_table(
     source: Input, scan: Scan, what: str, options: ReadOptions, check: Callable[[str], Spans] | None = None
 ) -> FrameSource:
@@ -337,25 +354,12 @@ def _open_table(
 
 def scan_parquet(source: Input, options: ReadOptions) -> FrameSource:
     """Open a Parquet file as a table."""
-    import polars as pl
-
-    def scan(path: str) -> pl.LazyFrame:
-        return pl.scan_parquet(path, glob=False, hive_partitioning=False)
-
-    return _open_table(source, scan, "Parquet", options, lambda path: checked_spans(path, source.at))
+    return _open_table(source, lazy_parquet, "Parquet", options, lambda path: checked_spans(path, source.at))
 
 
 def scan_arrow(source: Input, options: ReadOptions) -> FrameSource:
     """Open an Arrow file, of the random-access or the streaming kind, as a table."""
-    import polars as pl
-
-    def scan(path: str) -> pl.LazyFrame:
-        with Path(path).open("rb") as file:
-            if file.read(6) == b"ARROW1":
-                return pl.scan_ipc(path, glob=False, hive_partitioning=False)
-        return pl.read_ipc_stream(path).lazy()
-
-    return _open_table(source, scan, "Arrow", options)
+    return _open_table(source, lazy_arrow, "Arrow", options)
 
 
 def open_arrow(source: Input, options: ReadOptions) -> Source:

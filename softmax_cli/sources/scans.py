@@ -10,37 +10,26 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from softmax_cli.errors import InputError, Location
-from softmax_cli.sources.frames import local_path, polars_errors
+from softmax_cli.sources.frames import lazy_arrow, lazy_parquet, local_path, polars_errors
+from softmax_cli.sources.parquet import Span, checked_spans
 from softmax_cli.sources.stream import Input
 
 if TYPE_CHECKING:
     import polars as pl
 
 BATCH_ROWS = 512
+_SPAN_ROWS = 1 << 17
 
 
-def _scan_parquet(path: str) -> pl.LazyFrame:
-    import polars as pl
-
-    return pl.scan_parquet(path, glob=False, hive_partitioning=False)
-
-
-def _scan_arrow(path: str) -> pl.LazyFrame:
-    """An Arrow file, of the random-access or the streaming kind."""
-    import polars as pl
-
-    with Path(path).open("rb") as file:
-        if file.read(6) == b"ARROW1":
-            return pl.scan_ipc(path, glob=False, hive_partitioning=False)
-    return pl.read_ipc_stream(path).lazy()
-
-
-SCANS: Mapping[str, Callable[[str], pl.LazyFrame]] = MappingProxyType({"Parquet": _scan_parquet, "Arrow": _scan_arrow})
+SCANS: Mapping[str, Callable[[str], pl.LazyFrame]] = MappingProxyType({"Parquet": lazy_parquet, "Arrow": lazy_arrow})
 
 
 @dataclass(frozen=True)
 class Scan:
-    """A table on disk: its columns' types, its rows, and what reads it; spooled: a copy of a pipe lives as long."""
+    """A table on disk: its columns' types and its rows; spooled: a copy of a pipe lives as long.
+
+    spans: the rows to read at once, for some columns; those of Parquet are checked before the library sees them.
+    """
 
     table: pl.LazyFrame
     what: str
@@ -48,22 +37,27 @@ class Scan:
     schema: Mapping[str, pl.DataType]
     rows: int
     spooled: contextlib.ExitStack
+    spans: Callable[[Sequence[str], int], Iterator[Span]]
 
-    def frames(self, selected: Sequence[pl.Expr], batch_rows: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
-        """Read some columns from the start, in tables of at most `batch_rows` rows.
+    def frames(
+        self, selected: Sequence[pl.Expr], names: Sequence[str], batch_rows: int = BATCH_ROWS
+    ) -> Iterator[pl.DataFrame]:
+        """Read some columns from the start, in tables of at most `batch_rows` rows; names: of those columns.
 
         Raises InputError for a damaged file, also for one whose scan ends early.
         """
         found = 0
-        with polars_errors(self.at, self.what):
-            batches = self.table.select(selected).collect_batches(chunk_size=batch_rows, maintain_order=True)
-        while True:
+        for span in self.spans(names, _SPAN_ROWS):
             with polars_errors(self.at, self.what):
-                frame = next(batches, None)
-            if frame is None:
-                break
-            found += len(frame)
-            yield from frame.iter_slices(batch_rows)
+                part = self.table.slice(span.first, span.rows).select(selected)
+                batches = part.collect_batches(chunk_size=batch_rows, maintain_order=True)
+            while True:
+                with polars_errors(self.at, self.what):
+                    frame = next(batches, None)
+                if frame is None:
+                    break
+                found += len(frame)
+                yield from frame.iter_slices(batch_rows)
         if found != self.rows:
             message = f"not a whole {self.what} file ({found:,} of {self.rows:,} rows could be read)"
             raise InputError("bad-columnar", message, at=self.at)
@@ -80,8 +74,10 @@ def open_scan(source: Input, what: str) -> Scan:
     path = spooled.enter_context(local_path(source))
     if not Path(path).stat().st_size:
         raise InputError("empty-input", "the file is empty", at=source.at)
+    spans = checked_spans(path, source.at) if what == "Parquet" else None
     with polars_errors(source.at, what):
         table = SCANS[what](path)
         schema = table.collect_schema()
         total = int(table.select(pl.len()).collect().item())
-    return Scan(table, what, source.at, schema, total, spooled)
+    whole = Span(0, total)
+    return Scan(table, what, source.at, schema, total, spooled, spans or (lambda *_: iter((whole,))))

@@ -53,7 +53,7 @@ def _open_table(source: Input, what: str, options: ReadOptions, column: str | No
 
     def read() -> Iterator[Iterable[Row]]:
         row = 0
-        for frame in scan.frames(wanted, BATCH_TEXTS):
+        for frame in scan.frames(wanted, [chosen.name, *([] if id_name is None else [id_name])], BATCH_TEXTS):
             yield _rows(frame, row, chosen.name, source.at, options)
             row += len(frame)
 
