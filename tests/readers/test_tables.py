@@ -2,6 +2,8 @@
 
 import base64
 import io
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -130,3 +132,22 @@ def test_a_damaged_table_never_aborts(tmp_path: Path) -> None:
     done = command(["x.parquet", "-f", "csv"], b"", tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith(b"softmax: error[bad-columnar]: x.parquet: ")
+
+
+def test_a_damaged_table_of_any_columns_never_aborts(tmp_path: Path) -> None:
+    """Texts and features go through the same checks; in a child, as a failure would end the process."""
+    (tmp_path / "x.parquet").write_bytes(unpack(ABORTS))
+    code = (
+        "import sys\n"
+        "from softmax_cli.errors import InputError\n"
+        "from softmax_cli.sources.frames import exactly\n"
+        "from softmax_cli.sources.scans import open_scan\n"
+        "from softmax_cli.sources.stream import Input\n"
+        "try:\n"
+        "    scan = open_scan(Input('x.parquet'), 'Parquet')\n"
+        "    list(scan.frames([exactly(*scan.schema)], list(scan.schema)))\n"
+        "except InputError as error:\n"
+        "    sys.exit(error.slug)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr.decode().strip()) == (1, "bad-columnar")
