@@ -66,6 +66,28 @@ class LogitBatch:
         )
 
 
+def joined(batches: Sequence[LogitBatch]) -> LogitBatch:
+    """Join batches of one input, or of one set of inputs, that have the same classes and the same kinds of fields."""
+    first = batches[0]
+    if len(batches) == 1:
+        return first
+    before = np.cumsum([0, *map(len, batches)]).tolist()
+    return LogitBatch(
+        first.source,
+        np.concatenate([batch.logits for batch in batches]),
+        np.concatenate([batch.rows for batch in batches]),
+        None if first.ids is None else [text for batch in batches for text in batch.ids or ()],
+        first.shape,
+        None if first.sources is None else [text for batch in batches for text in batch.sources or ()],
+        None if first.positions is None else np.concatenate([np.asarray(batch.positions) for batch in batches]),
+        [
+            Fault(start + fault.place, fault.error)
+            for start, batch in zip(before, batches, strict=False)
+            for fault in batch.faults
+        ],
+    )
+
+
 def _selected(texts: Sequence[str] | None, keep: NDArray[np.bool_]) -> Sequence[str] | None:
     return None if texts is None else [text for text, kept in zip(texts, keep, strict=True) if kept]
 

@@ -13,17 +13,12 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def most_under_way(jobs: int, ahead: int = 0) -> int:
-    """How many items `overlap` has begun at the most, beyond those whose results were taken."""
-    return max(2 * jobs, ahead) + 1
-
-
-def overlap(items: Iterable[T], work: Callable[[T], R], jobs: int, ahead: int = 0) -> Iterator[R]:
+def overlap(items: Iterable[T], work: Callable[[T], R], jobs: int) -> Iterator[R]:
     """Apply `work` on `jobs` threads and yield the results in order, while a thread goes on reading.
 
-    `most_under_way` says how many items are. An exception of the reader or of `work` is raised at its place.
+    At most `2 * jobs + 1` items are under way. An exception of the reader or of `work` is raised at its place.
     """
-    results: queue.Queue[Future[R] | BaseException | None] = queue.Queue(most_under_way(jobs, ahead) - 1)
+    results: queue.Queue[Future[R] | BaseException | None] = queue.Queue(2 * jobs)
     stop = threading.Event()
 
     def hand_on(item: Future[R] | BaseException | None) -> None:

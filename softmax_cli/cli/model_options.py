@@ -81,7 +81,11 @@ ProviderOption = Annotated[
 IntraThreads = Annotated[
     int | None,
     typer.Option(
-        "--intra-threads", min=1, max=1024, help="Threads in an operator. Default: jobs.", rich_help_panel=MODEL_PANEL
+        "--intra-threads",
+        min=1,
+        max=1024,
+        help="Threads in an operator. Default: jobs; 1 for many images.",
+        rich_help_panel=MODEL_PANEL,
     ),
 ]
 SaveLogits = Annotated[
@@ -145,8 +149,11 @@ class Model:
     provider_option: ProviderOption = None
     intra_threads: IntraThreads = None
 
-    def options(self, axis: int, activation: str, jobs: int) -> ModelOptions:
-        """The model's options; raises UsageError for a provider's option that isn't K=V."""
+    def options(self, axis: int, activation: str, threads: int) -> ModelOptions:
+        """The model's options; raises UsageError for a provider's option that isn't K=V.
+
+        threads: in an operator, where the user doesn't say.
+        """
         from softmax_cli.model.classifier import ModelOptions
         from softmax_cli.model.session import Engine
 
@@ -156,7 +163,7 @@ class Model:
             if not key or not equals:
                 raise UsageError(f"--provider-option {text}: expected K=V")
             pairs[key] = value
-        engine = Engine(self.provider, pairs, self.intra_threads or jobs)
+        engine = Engine(self.provider, pairs, self.intra_threads or threads)
         asked = None if activation == "auto" else activation
         return ModelOptions(self.output_name, axis, asked, self.strict, self.batch_size, engine)
 

@@ -11,9 +11,11 @@ from softmax_cli.cli.console import Talk
 from softmax_cli.cli.model_options import Images, Model, RunWriting, Texts
 from softmax_cli.cli.options import ActivationName, Reading
 from softmax_cli.cli.shared import Request, core_options, rank_all
+from softmax_cli.jobs.discovery import are_many
 from softmax_cli.jobs.intake import Intake
 from softmax_cli.jobs.keeping import KeptSource, open_input_file
 from softmax_cli.model.classifier import Classifier
+from softmax_cli.model.images.decode import IMAGE_SUFFIXES
 from softmax_cli.sinks.logits import open_logits
 
 
@@ -30,7 +32,9 @@ def run_model(
     """Run a model on samples and rank its outputs; returns the exit code."""
     core = core_options(request, activation)
     image_options = images.options(writing.image_layout())
-    classifier = Classifier.load(path, model.options(reading.axis, str(activation), core.jobs))
+    # Of many images several are at the model at once, a thread each; the threads of its operators would only disturb.
+    threads = 1 if are_many(request.inputs, IMAGE_SUFFIXES, 2 * core.jobs) else core.jobs
+    classifier = Classifier.load(path, model.options(reading.axis, str(activation), threads))
     talk = Talk(request.console)
     for note in classifier.files.notes:
         talk.note(f"{path}: {note}")

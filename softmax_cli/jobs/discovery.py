@@ -94,6 +94,17 @@ def listed_names(list_file: str, null: bool) -> list[str]:
     return [os.fsdecode(name) for name in names if name]
 
 
+def are_many(arguments: Sequence[str], suffixes: tuple[str, ...], many: int) -> bool:
+    """Whether arguments and the directories among them hold so many files of these suffixes; looks no further."""
+    files = (
+        path
+        for argument in arguments
+        for path in (_walk(Path(argument), []) if argument and Path(argument).is_dir() else (Path(argument),))
+    )
+    found = (path for path in files if path.name.lower().endswith(suffixes))
+    return next(itertools.islice(found, many - 1, None), None) is not None
+
+
 def discover(
     arguments: Sequence[str],
     glob: str | None = None,

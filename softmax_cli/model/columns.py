@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from softmax_cli.batch import FeatureBatch
 from softmax_cli.errors import InputError, Location, ModelError
 from softmax_cli.geometry import shape_text
-from softmax_cli.model.feeding import Feed, Window
+from softmax_cli.model.feeding import Feed, InOrder, Window
 from softmax_cli.model.inputs import DEFAULT_BATCH, cast, filled
 from softmax_cli.model.session import Port
 from softmax_cli.text import visible
@@ -44,7 +44,7 @@ class Features(Protocol):
         ...
 
 
-class ColumnFeeder:
+class ColumnFeeder(InOrder):
     """Feeds each column to the input of its name, in the batches that the model wants.
 
     Raises ModelError where the model's inputs want different fixed batches.

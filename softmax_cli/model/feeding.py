@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.batch import Fault
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,17 @@ class Feeder(Protocol):
         """How much was read so far, from 0 to 1; None where samples tell better, or nothing does."""
         ...
 
-    def __iter__(self) -> Iterator[Window]:
-        """Read from the start."""
+    def through(self, run: Callable[[Window], R]) -> Iterator[tuple[Window, R]]:
+        """Read from the start, and give each window to `run`, in order; or several at once, on threads."""
         ...
+
+
+class InOrder:
+    """A feeder whose windows go to the model one after the other, as they are read."""
+
+    def __iter__(self) -> Iterator[Window]:
+        raise NotImplementedError
+
+    def through(self, run: Callable[[Window], R]) -> Iterator[tuple[Window, R]]:
+        """Give each window to `run`."""
+        return ((window, run(window)) for window in self)

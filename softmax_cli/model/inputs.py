@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.batch import LogitBatch, Source
+from softmax_cli.batch import LogitBatch, Source, joined
 from softmax_cli.errors import InputError, Location
 from softmax_cli.geometry import shape_text
-from softmax_cli.model.feeding import Feed, Window
+from softmax_cli.model.feeding import Feed, InOrder, Window
 from softmax_cli.model.session import Port
 
 DEFAULT_BATCH = 64
@@ -78,7 +78,7 @@ def cast(values: NDArray[Any], dtype: type[np.generic], at: Location, first_row:
     return result
 
 
-class ArrayFeeder:
+class ArrayFeeder(InOrder):
     """Feeds the rows of an array or a table to a model's one input, in the batches that it wants."""
 
     def __init__(self, samples: Source, port: Port, batch_size: int | None = None):
@@ -136,21 +136,13 @@ def rebatched(batches: Iterable[LogitBatch], size: int) -> Iterator[LogitBatch]:
         count += len(batch)
         if count < size:
             continue
-        whole = _joined(waiting)
+        whole = joined(waiting)
         for first in range(0, count - size + 1, size):
             yield _part(whole, first, first + size)
         waiting = [_part(whole, count - count % size, count)]
         count %= size
     if count:
-        yield _joined(waiting)
-
-
-def _joined(batches: list[LogitBatch]) -> LogitBatch:
-    if len(batches) == 1:
-        return batches[0]
-    ids = None if batches[0].ids is None else [text for batch in batches for text in batch.ids or ()]
-    logits = np.concatenate([batch.logits for batch in batches])
-    return LogitBatch(batches[0].source, logits, np.concatenate([batch.rows for batch in batches]), ids)
+        yield joined(waiting)
 
 
 def _part(batch: LogitBatch, first: int, end: int) -> LogitBatch:

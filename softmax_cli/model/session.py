@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -145,6 +146,8 @@ class OnnxModel:
         if engine.provider.lower() not in ("auto", self.provider):
             message = f"--provider {engine.provider} can't be used here: ONNX Runtime fell back to {self.provider}"
             raise ModelError("unknown-provider", message, at=self.at)
+        # The CPU's sessions may run on several threads at once; not every other provider's.
+        self._turn = contextlib.nullcontext() if self.provider == "cpu" else threading.Lock()
         self.inputs = tuple(_port(value) for value in session.get_inputs())
         self.outputs = tuple(_port(value) for value in session.get_outputs())
 
@@ -181,8 +184,8 @@ class OnnxModel:
         return facts
 
     def run(self, output: str, feed: Mapping[str, NDArray[Any]]) -> Any:
-        """Run the model once and return one output."""
-        with runtime_errors("model-failed", self.at, "the model failed"):
+        """Run the model once and return one output; from any thread."""
+        with self._turn, runtime_errors("model-failed", self.at, "the model failed"):
             return self._session.run([output], dict(feed))[0]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,12 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.batch import Fault, LogitBatch
+from softmax_cli.batch import Fault, LogitBatch, joined
 from softmax_cli.errors import Location
 from softmax_cli.model.activation import check_values
 from softmax_cli.model.classifier import Classifier, map_values
 from softmax_cli.model.feeding import Feed, Feeder, Window
 from softmax_cli.model.scores import Scores, batch_of, read_scores
+
+# What is ranked and written at once costs much more than one sample of it: windows of fewer samples are joined.
+_SAMPLES = 16
+_BYTES = 4 << 20  # but not the maps of many pixels
 
 SaveInput = Callable[[Mapping[str, NDArray[Any]], int], None]
 
@@ -39,7 +44,7 @@ class ModelSource:
         self._form = (1, 2)  # the class axis, and the dimensions of the output
         self._rows = 0
         self._is_read = False
-        self._results = self._run_all()
+        self._results = _gathered(self._run_all())
         self._start: list[LogitBatch] = []
         for batch in self._results:  # windows in which every input failed tell nothing
             self._start.append(batch)
@@ -113,11 +118,11 @@ class ModelSource:
 
     def _run_all(self) -> Iterator[LogitBatch]:
         waiting: tuple[Fault, ...] = ()  # inputs that failed before the first row
-        for window in self._feeder:
-            if not window.feeds:
+        for window, scores in self._feeder.through(self._scores):
+            if not scores:
                 waiting += tuple(window.faults)
                 continue
-            batch = self._run_window(window)
+            batch = self._batch(window, scores)
             if waiting:
                 batch = replace(batch, faults=[*(Fault(0, fault.error) for fault in waiting), *batch.faults])
                 waiting = ()
@@ -126,8 +131,14 @@ class ModelSource:
             empty = np.empty((0, self.classes or 0), np.float32)
             yield LogitBatch(self.name, empty, np.empty(0, np.int64), faults=[Fault(0, f.error) for f in waiting])
 
-    def _run_window(self, window: Window) -> LogitBatch:
-        scores = [self._run(feed) for feed in window.feeds]
+    def _scores(self, window: Window) -> list[Scores]:
+        """Run a window; several may be under way at once."""
+        return [self._run(feed) for feed in window.feeds]
+
+    def _batch(self, window: Window, scores: Sequence[Scores]) -> LogitBatch:
+        if self._save_input is not None:
+            for feed in window.feeds:
+                self._save_input(feed.tensors, len(feed.places))
         self._form = (scores[0].axis, scores[0].dimensions)
         batch = batch_of(window, scores, self._feeder.total_rows, self._rows)
         self._inner = scores[0].values.shape[1] if batch.positions is None else None
@@ -136,9 +147,32 @@ class ModelSource:
 
     def _run(self, feed: Feed) -> Scores:
         classifier = self._classifier
-        if self._save_input is not None:
-            self._save_input(feed.tensors, len(feed.places))
         result = classifier.model.run(classifier.output.name, feed.tensors)
         if classifier.output.is_zipmap:
             result, self._keys = map_values(result, classifier.model)
         return read_scores(np.asarray(result), feed, classifier.options.axis, classifier.model.at, classifier.output)
+
+
+def _gathered(batches: Iterator[LogitBatch]) -> Iterator[LogitBatch]:
+    """Join small batches, each the samples of several inputs."""
+    waiting: list[LogitBatch] = []
+    for batch in batches:
+        if waiting and not _fit_together(waiting, batch):
+            yield joined(waiting)
+            waiting = []
+        waiting.append(batch)
+        if batch.sources is None or sum(map(_samples, waiting)) >= _SAMPLES:
+            yield joined(waiting)
+            waiting = []
+    if waiting:
+        yield joined(waiting)
+
+
+def _samples(batch: LogitBatch) -> int:
+    return len(batch) // math.prod(batch.shape)
+
+
+def _fit_together(waiting: Sequence[LogitBatch], batch: LogitBatch) -> bool:
+    first = waiting[0]
+    alike = (first.shape, first.logits.shape[1]) == (batch.shape, batch.logits.shape[1])
+    return alike and sum(item.logits.nbytes for item in waiting) + batch.logits.nbytes <= _BYTES

@@ -10,7 +10,7 @@ import numpy as np
 
 from softmax_cli.batch import Fault, TextBatch
 from softmax_cli.errors import InputError, Location
-from softmax_cli.model.feeding import Feed, Window
+from softmax_cli.model.feeding import Feed, InOrder, Window
 from softmax_cli.text import visible
 
 WINDOW_BATCHES = 16
@@ -82,7 +82,7 @@ class _Waiting:
     error: InputError | None = None
 
 
-class TextFeeder(Generic[S]):
+class TextFeeder(InOrder, Generic[S]):
     """Makes a source of texts into windows of a model's tensors; one pass.
 
     A pipe isn't waited for: a window ends with what has arrived. truncated: how many texts were too long so far.

@@ -39,7 +39,8 @@ def test_each_in_its_place(folder: Path, port: Port, batch: int | None, jobs: in
     feeder = ImageFeeder(names, str, "images", spec, port, jobs, batch)
     seen: list[str] = []
     failed: list[str] = []
-    for window in feeder:
+    for window, fed in feeder.through(lambda window: [feed.places.tolist() for feed in window.feeds]):
+        assert fed == [feed.places.tolist() for feed in window.feeds]
         tensors = [tensor for feed in window.feeds for tensor in feed.tensors["x"][: len(feed.places)]]
         assert window.sources is not None
         for name, tensor in zip(window.sources, tensors, strict=True):
@@ -56,6 +57,6 @@ def test_a_fixed_batch_is_filled(folder: Path) -> None:
     port = Port("x", "tensor(float)", (8, 3, 6, 6))
     names = sorted(map(str, folder.iterdir()))[:21]
     feeder = ImageFeeder(names, str, "images", image_spec(port, None, ImageOptions()), port, 2, None)
-    feeds = [feed for window in feeder for feed in window.feeds]
+    feeds = [feed for window, _ in feeder.through(lambda window: None) for feed in window.feeds]
     assert all(len(feed.tensors["x"]) == 8 for feed in feeds)
     assert sum(len(feed.places) for feed in feeds) == 20
