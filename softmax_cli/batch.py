@@ -30,7 +30,9 @@ class LogitBatch:
     input's non-class axes in C order. ids: one text a row, where the input has them. shape: the lengths of the
     non-class axes, where they're known (it turns a row number into a position). sources: the input of each row,
     where one batch holds rows of several (images); `source` then names them all. positions: (rows, axes), where
-    they don't follow from `shape`. faults: inputs that failed among these rows, in order.
+    they don't follow from `shape`. faults: inputs that failed among these rows, in order. targets: what a column of the
+    input says of each row's truth, where it was asked for, as it stands there. order: each row's place in the file,
+    where `rows` are those of the inputs that it was made of.
     """
 
     source: str
@@ -41,6 +43,8 @@ class LogitBatch:
     sources: Sequence[str] | None = None
     positions: NDArray[np.int64] | None = None
     faults: Sequence[Fault] = ()
+    targets: NDArray[Any] | Sequence[str] | None = None
+    order: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return int(self.logits.shape[0])
@@ -62,6 +66,8 @@ class LogitBatch:
             ids=_selected(self.ids, keep),
             sources=_selected(self.sources, keep),
             positions=None if self.positions is None else self.positions[keep],
+            targets=self.targets[keep] if isinstance(self.targets, np.ndarray) else _selected(self.targets, keep),
+            order=None if self.order is None else self.order[keep],
             faults=[Fault(int(np.count_nonzero(keep[: fault.place])), fault.error) for fault in self.faults],
         )
 

@@ -21,6 +21,7 @@ class ReadOptions:
     """How to read an input, where the user overrides what is sniffed. The fields are named as the options are.
 
     axis: the class axis; None reads samples instead of logits: everything behind the first axis is one row.
+    targets: whether the values of a column of targets are to be handed on.
     """
 
     axis: int | None = -1
@@ -32,6 +33,7 @@ class ReadOptions:
     target_column: str | None = None
     columns: str | None = None
     max_row_bytes: int = 1 << 28
+    targets: bool = False
     on_fault: FaultHandler = fail_on_fault
 
 
@@ -51,6 +53,7 @@ class ArraySource:
     class_names: Sequence[str] | None = None
     ids: Sequence[str] | None = None
     activation: str | None = None
+    targets: NDArray[Any] | None = None
     classes: int | None = field(init=False)
     total_rows: int | None = field(init=False)
 
@@ -65,11 +68,12 @@ class ArraySource:
     def __iter__(self) -> Iterator[LogitBatch]:
         for outer, inner, cube in self.pieces():
             batch = cube_batch(self.name, self.geometry, cube, outer, inner)
-            if self.ids is None:
+            if self.ids is None and self.targets is None:
                 yield batch
             else:
-                ids = [self.ids[row] for row in batch.rows]
-                yield LogitBatch(self.name, batch.logits, batch.rows, ids, batch.shape)
+                ids = None if self.ids is None else [self.ids[row] for row in batch.rows]
+                targets = None if self.targets is None else self.targets[batch.rows]
+                yield replace(batch, ids=ids, targets=targets)
 
 
 def array_pieces(array: NDArray[Any], geometry: Geometry) -> Iterator[tuple[int, int, NDArray[Any]]]:

@@ -315,10 +315,13 @@ class DelimitedSource:
 
     def __iter__(self) -> Iterator[LogitBatch]:
         place = self.layout.roles.id
+        target = self.layout.roles.target if self._options.targets else None
         row = 0
-        for block in cell_blocks(self._source, self.layout, self._options, () if place is None else (place,)):
+        texts = [column for column in (place, target) if column is not None]
+        for block in cell_blocks(self._source, self.layout, self._options, texts):
             ids = None if place is None else block.texts[place]
-            yield LogitBatch(self.name, block.values, row + block.offsets, ids)
+            targets = None if target is None else block.texts[target]
+            yield LogitBatch(self.name, block.values, row + block.offsets, ids, targets=targets)
             row += block.records
 
 

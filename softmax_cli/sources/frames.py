@@ -173,6 +173,8 @@ class FrameSource:
         whole = Span(0, self.total_rows)
         self._spans = spans or (lambda *_: iter((whole,)))
         self._on_fault = options.on_fault
+        target = self.layout.roles.target if options.targets else None
+        self._target_name = None if target is None else self.layout.columns[target].name
         self.classes: int | None = len(self.layout.roles.classes)
         if self.layout.list_column is not None:
             self.classes = self._list_length(self.layout.list_column)
@@ -243,7 +245,7 @@ class FrameSource:
     def __iter__(self) -> Iterator[LogitBatch]:
         row = 0
         names = [self.layout.columns[place].name for place in self.layout.roles.classes]
-        wanted = names if self.layout.id_name is None else [*names, self.layout.id_name]
+        wanted = [*names, *(name for name in (self.layout.id_name, self._target_name) if name is not None)]
         for frame in self.frames(wanted):
             batch = self._batch(frame, row)
             row += len(frame)
@@ -255,7 +257,10 @@ class FrameSource:
         keep = self.sound_rows(frame, first)
         if not keep.all():
             frame, numbers = frame.filter(keep), numbers[keep]
-        return LogitBatch(self.name, self.values(frame), numbers, self._ids(frame))
+        return LogitBatch(self.name, self.values(frame), numbers, self._ids(frame), targets=self._targets(frame))
+
+    def _targets(self, frame: pl.DataFrame) -> NDArray[Any] | list[str] | None:
+        return None if self._target_name is None else column_values(frame[self._target_name])
 
     def _ids(self, frame: pl.DataFrame) -> list[str] | None:
         import polars as pl
@@ -305,6 +310,15 @@ class FrameSource:
             return columns.to_numpy(order="c").astype(self.layout.dtype, copy=False)
         flat = frame[name].explode(empty_as_null=False).to_numpy()
         return flat.reshape(len(frame), self.classes or 1).astype(self.layout.dtype, copy=False)
+
+
+def column_values(column: pl.Series) -> NDArray[Any] | list[str]:
+    """A column's values: whole numbers as they are, anything else as text; a null is an empty text."""
+    import polars as pl
+
+    if column.dtype.is_integer() and not column.null_count():
+        return column.to_numpy()
+    return column.cast(pl.String).fill_null("").to_list()
 
 
 def _one_ahead(spans: Iterable[Span], begin: Callable[[Span], T]) -> Iterator[T]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -13,6 +13,7 @@ from softmax_cli.batch import LogitBatch, Source
 from softmax_cli.errors import InputError, Location
 from softmax_cli.sources.base import ReadOptions, rows_or_columns
 from softmax_cli.sources.cells import SMALL_BYTES
+from softmax_cli.sources.columns import TARGET_NAMES
 from softmax_cli.sources.json_values import field_of, id_text, to_array
 from softmax_cli.sources.lines import check_text, strip_bom, text_blocks
 from softmax_cli.sources.stream import Input
@@ -137,6 +138,7 @@ class JsonLinesSource:
         self.notes: Sequence[str] = ()
         self.facts = {"format": "jsonl", "field": self.record.field, "id": self.record.id_key}
         self._source, self._options = source, options
+        self._target_key = target_key(self.record.example, source, options) if options.targets else None
 
     def share_read(self) -> float | None:
         """How much of the file was read so far, from 0 to 1."""
@@ -146,7 +148,8 @@ class JsonLinesSource:
         row = 0
         with contextlib.closing(self._source.open()) as stream:
             for line, block in _blocks(stream, self._source, self._options):
-                fast = self._parse_fast(block, row) if len(block) > SMALL_BYTES else None
+                simple = len(block) > SMALL_BYTES and self._target_key is None
+                fast = self._parse_fast(block, row) if simple else None
                 batch, count = fast or self._parse_reference(line, block, row)
                 row += count
                 yield batch
@@ -163,7 +166,10 @@ class JsonLinesSource:
                 continue
             rows.append(first + count - 1)
         values = np.array([item.logits for item in good], np.float64).reshape(len(good), self.record.classes)
-        return self._batch(values, np.array(rows, np.int64), [item.id for item in good]), count
+        batch = self._batch(values, np.array(rows, np.int64), [item.id for item in good])
+        if self._target_key is not None:
+            batch = replace(batch, targets=[id_text(item.value.get(self._target_key, "")) for item in good])
+        return batch, count
 
     def _batch(self, values: Any, rows: Any, ids: list[str]) -> LogitBatch:
         return LogitBatch(self.name, values, rows, ids if self.record.id_key is not None else None)
@@ -219,6 +225,19 @@ class JsonLinesSource:
             return None
         ids = frame[id_key].to_list() if id_key is not None else []
         return flat.to_numpy().reshape(-1, self.record.classes), ids
+
+
+def target_key(example: bytes, source: Input, options: ReadOptions) -> str | None:
+    """The key of the first line whose values are the targets, if there is one.
+
+    Raises InputError where the one that was asked for isn't there.
+    """
+    value = parse_json(decode_utf8(example, source.at), source.at)
+    keys = list(value) if isinstance(value, dict) else []
+    wanted = options.target_column
+    if wanted is not None and wanted not in keys:
+        raise InputError("unknown-column", f"--target-column: no field {visible(wanted)!r}", at=source.at)
+    return wanted or next((key for key in keys if key.lower() in TARGET_NAMES), None)
 
 
 def open_source(source: Input, options: ReadOptions) -> Source:

@@ -21,6 +21,7 @@ from softmax_cli.geometry import shape_text
 from softmax_cli.sources import saved
 from softmax_cli.sources.base import ArraySource, ReadOptions
 from softmax_cli.sources.choice import choice_notes, choose_array
+from softmax_cli.sources.columns import TARGET_NAMES
 from softmax_cli.sources.layers import check_expansion
 from softmax_cli.sources.npy import check_size, npy_source, read_header
 from softmax_cli.sources.stream import Input
@@ -94,6 +95,17 @@ class Archive:
             raise InputError("bad-compression", f"a damaged archive member ({error})", at=self.at) from error
         return cast(BinaryIO, io.BufferedReader(_Member(member, self.at), 1 << 20))
 
+    def read(self, name: str) -> NDArray[Any]:
+        """An array of numbers or texts, whole.
+
+        Raises InputError for a damaged one.
+        """
+        with self.open(name) as stream:
+            try:
+                return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
+            except (ValueError, SyntaxError, tokenize.TokenError, TypeError, EOFError, MemoryError) as error:
+                raise InputError("bad-header", f"damaged array {visible(name)!r}", at=self.at) from error
+
     def described(self) -> list[str]:
         """Each array's name with its shape and type, for messages."""
         texts = []
@@ -117,7 +129,24 @@ def open_source(source: Input, options: ReadOptions) -> Source:
     if saved.applies(options) and archive.members.keys() >= _SAVED_MEMBERS:
         return _open_saved(archive, source, options)
     name, notes = archive.choose(options.array)
-    return _open_array(archive, name, notes, source, options)
+    result = _open_array(archive, name, notes, source, options)
+    if options.targets:
+        result.targets = _targets(archive, name, result.total_rows, options)
+    return result
+
+
+def _targets(archive: Archive, logits: str, rows: int | None, options: ReadOptions) -> NDArray[Any] | None:
+    """The array of targets beside the logits: the one asked for, else one that is named so and has as many rows."""
+    wanted = options.target_column
+    if wanted is not None and wanted not in archive.members:
+        hint = f"there are: {', '.join(archive.described())}"
+        raise InputError("unknown-column", f"--target-column: no array {visible(wanted)!r}", at=archive.at, hint=hint)
+    named = [name for name in archive.members if name.lower() in TARGET_NAMES and name != logits]
+    for name in named if wanted is None else [wanted]:
+        values = archive.read(name)
+        if wanted is not None or values.size == rows or (values.ndim and len(values) == rows):
+            return values.reshape(-1) if values.size == rows else values
+    return None
 
 
 def _open_array(archive: Archive, name: str, notes: Sequence[str], source: Input, options: ReadOptions) -> ArraySource:
@@ -154,13 +183,9 @@ def _beside(archive: Archive, name: str, rows: int | None) -> NDArray[Any]:
 
     Raises InputError for one that isn't what `--save-logits` writes.
     """
-    with archive.open(name) as stream:
-        try:
-            values = np.lib.format.read_array(stream, allow_pickle=False)
-        except (ValueError, SyntaxError, tokenize.TokenError, TypeError, EOFError, MemoryError) as error:
-            raise InputError("bad-header", f"damaged array {name!r} beside the logits", at=archive.at) from error
+    values = archive.read(name)
     dimensions, kind = _BESIDE.get(name, (0, "Ub")) if name != "labels" else (1, "U")
     if values.ndim != dimensions or values.dtype.kind not in kind or (rows is not None and len(values) != rows):
         message = f"array {name!r} beside the logits is {shape_text(values.shape)} {values.dtype}"
         raise InputError("bad-shape", message, at=archive.at, hint="--array logits takes the logits alone")
-    return np.asarray(values)
+    return values

@@ -83,7 +83,7 @@ def restored(batch: LogitBatch, columns: Mapping[str, Any], per_row: bool) -> It
     """Give the rows of a batch their inputs back; where an input has many rows, a batch for each input."""
     sources: Sequence[str] = columns["source"]
     positions: NDArray[np.int64] | None = columns.get("position")
-    whole = replace(batch, rows=columns["row"], ids=columns.get("id"), positions=positions)
+    whole = replace(batch, order=batch.rows, rows=columns["row"], ids=columns.get("id"), positions=positions)
     if per_row:
         yield replace(whole, sources=sources)
         return
@@ -100,5 +100,6 @@ def restored(batch: LogitBatch, columns: Mapping[str, Any], per_row: bool) -> It
             whole.rows[cut],
             None if whole.ids is None else whole.ids[cut],
             positions=None if positions is None else positions[cut],
+            order=batch.rows[cut],
         )
         first = end

@@ -1,0 +1,1 @@
+"""How good and how calibrated: measured against targets."""
