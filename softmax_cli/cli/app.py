@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from softmax_cli.cli.apply import apply
 from softmax_cli.cli.boundary import guarded
+from softmax_cli.cli.explain import NegativeNumbers, explain
 from softmax_cli.cli.inspect import inspect
 from softmax_cli.cli.rank import rank
 from softmax_cli.cli.run import run
@@ -36,6 +37,10 @@ class SoftmaxCommand(TyperCommand):
         for panel, records in panels.items():
             with formatter.section(panel):
                 formatter.write_dl(records)
+
+
+class NumbersCommand(NegativeNumbers, SoftmaxCommand):
+    """Such a command with numbers as arguments."""
 
 
 class SoftmaxGroup(TyperGroup):
@@ -109,3 +114,4 @@ def softmax(
 
 for _command in (rank, apply, run, inspect):
     app.command(cls=SoftmaxCommand)(_command)
+app.command(cls=NumbersCommand)(explain)

@@ -1,1 +1,1 @@
-"""How good and how calibrated: measured against targets."""
+"""How good and how calibrated: measured against targets; and how probabilities come about."""
