@@ -111,8 +111,10 @@ class Ranked:
     """The top classes of each row of a batch, best first.
 
     indices, logits, probabilities: (rows, k). counts: (rows,), how many of the k stand after
-    `--min-probability`, or None where all do. names: the class names, or None where none are known. whole: whether
-    the batch is all that its input holds. The other fields are those of the batch.
+    `--min-probability`, or in the row's set, or None where all do. names: the class names, or None where none are
+    known. whole: whether the batch is all that its input holds. abstained: a (rows,) mask of the rows to abstain on,
+    or None where that wasn't asked for. are_sets: whether the classes that stand are those of a conformal set. The
+    other fields are those of the batch.
     """
 
     source: str
@@ -128,6 +130,8 @@ class Ranked:
     positions: NDArray[np.int64] | None = None
     faults: Sequence[Fault] = ()
     whole: bool = False
+    abstained: NDArray[np.bool_] | None = None
+    are_sets: bool = False
 
     def __len__(self) -> int:
         return int(self.rows.shape[0])
@@ -148,6 +152,18 @@ class Ranked:
     def label(self, index: int) -> str:
         """The name of a class: its index as text where no names are known."""
         return str(index) if self.names is None else self.names[index]
+
+    @property
+    def if_none(self) -> str:
+        """What it means that none of a row's classes stands."""
+        return "the set is empty" if self.are_sets else "no class reaches the least probability"
+
+    def vacant(self) -> NDArray[np.bool_] | None:
+        """A (rows,) mask of rows that are results without any class that stands; None where there are none."""
+        if self.counts is None or not (self.are_sets or self.abstained is not None) or not self.k:
+            return None
+        mask = self.counts == 0
+        return mask if mask.any() else None
 
     def kept(self) -> NDArray[np.bool_]:
         """A (rows, k) mask of the predictions that stand."""

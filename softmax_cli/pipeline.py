@@ -13,6 +13,7 @@ import numpy as np
 
 from softmax_cli.batch import Fault, LogitBatch, Ranked, Source
 from softmax_cli.concurrency import overlap
+from softmax_cli.confidence.ranking import Confidence
 from softmax_cli.errors import FaultHandler, InputError, Location, fail_on_fault
 from softmax_cli.labels import check_count
 from softmax_cli.ranking import rank_batch
@@ -28,6 +29,7 @@ class RankOptions:
     activation: None leaves it to the input, which mostly is logits: softmax.
     labels: names that override those of the input; labels_from: their file, for messages. on_fault takes the errors
     of rows, on_input_fault those of inputs that failed among others. keep_faults: hand them on to the sink as well.
+    confidence: a calibration, conformal sets, or when to abstain.
     """
 
     top: int = 5
@@ -41,6 +43,7 @@ class RankOptions:
     on_fault: FaultHandler = field(default=fail_on_fault)
     on_input_fault: FaultHandler = field(default=fail_on_fault)
     keep_faults: bool = False
+    confidence: Confidence | None = None
 
 
 def usable_cores() -> int:
@@ -106,6 +109,10 @@ def rank_source(source: Source, options: RankOptions) -> Iterator[Ranked]:
     """Rank a source's batches, in order; at least one batch comes, if an empty one."""
     names = names_for(source, options)
     activation = activation_for(source, options)
+    rank_rows = rank_batch
+    if options.confidence is not None:
+        options.confidence.check(source.classes, names, activation, source.name)
+        rank_rows = options.confidence.rank_batch
 
     def batches() -> Iterator[LogitBatch]:
         empty = True
@@ -119,7 +126,7 @@ def rank_source(source: Source, options: RankOptions) -> Iterator[Ranked]:
         faults: list[Fault] = []
         if options.nan == "error":
             batch, faults = split_finite(batch, names)
-        ranked = rank_batch(
+        ranked = rank_rows(
             batch,
             names,
             top=options.top,

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from softmax_cli.activation import activate
 from softmax_cli.batch import FloatArray, as_logits
+from softmax_cli.confidence.calibration import Calibration
+from softmax_cli.confidence.ranking import calibrated
 from softmax_cli.geometry import Geometry, cube_batch
 from softmax_cli.pipeline import split_finite
 
@@ -22,18 +24,28 @@ class Work:
     temperature: float = 1.0
     nan: str = "error"
     jobs: int = 1
+    calibration: Calibration | None = None
 
     def on_cube(self, name: str, geometry: Geometry, cube: NDArray[Any], outer: int = 0, inner: int = 0) -> FloatArray:
         """Apply it to an (outer, classes, inner) piece that begins at `outer` and `inner`.
 
-        Raises InputError for a row with NaN, +inf or nothing but -inf, unless such rows are to become NaN.
+        Raises InputError for a row with NaN, +inf or nothing but -inf, unless such rows are to become NaN;
+        and for another number of classes than the calibration is for.
         """
         values = as_logits(cube)
         if self.nan == "error" and values.size and not np.isfinite(values.max(axis=1)).all():
             _, faults = split_finite(cube_batch(name, geometry, values, outer, inner), None)
             if faults:
                 raise faults[0].error
-        return activate(values, self.activation, 1, self.temperature)
+        calibration = self.calibration
+        if calibration is not None:
+            calibration.check(geometry.classes, None, name)
+            calibration.check_activation(self.activation, name)
+        if calibration is None or calibration.is_plain:
+            return activate(values, self.activation, 1, self.temperature)
+        activation = "softmax" if self.activation == "none" else self.activation
+        scores = calibrated(calibration, np.moveaxis(values, 1, -1), name)
+        return activate(np.moveaxis(scores, -1, 1), activation, 1).astype(values.dtype)
 
     def on_array(self, name: str, array: NDArray[Any], geometry: Geometry) -> FloatArray:
         """Apply it to a whole array."""

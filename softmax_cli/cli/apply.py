@@ -19,19 +19,19 @@ def apply(
     reading: opt.Reading,
     console: opt.Console,
     activation: opt.ActivationOption = opt.ActivationName.SOFTMAX,
-    temperature: opt.Temperature = 1.0,
+    temperature: opt.Temperature = "1",
     nan: opt.NanOption = opt.NanPolicy.ERROR,
 ) -> int:
     """Apply the activation to a whole array or table: same shape, same format, ids and other columns kept."""
     from softmax_cli.apply import apply_to_file
     from softmax_cli.apply.work import Work
+    from softmax_cli.cli.confidence import read_temperature
     from softmax_cli.cli.console import Talk
-    from softmax_cli.cli.shared import check_temperature
     from softmax_cli.pipeline import usable_cores
 
-    check_temperature(temperature)
+    divisor, calibration = read_temperature(temperature)
     chosen = opt.ActivationName.SOFTMAX if activation is opt.ActivationName.AUTO else activation
-    work = Work(str(chosen), temperature, str(nan), console.jobs or usable_cores())
+    work = Work(str(chosen), divisor, str(nan), console.jobs or usable_cores(), calibration)
     talk = Talk(console)
     for note in apply_to_file(input_name, output, reading.for_logits(), work):
         talk.note(f"{input_name}: {note}")

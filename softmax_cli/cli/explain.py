@@ -110,7 +110,7 @@ def explain(
     `softmax explain logits.npy --row 3`.
     """
     from softmax_cli.cli.console import Talk, screen_for, stdin_is_terminal
-    from softmax_cli.cli.shared import check_temperature
+    from softmax_cli.cli.confidence import check_temperature
     from softmax_cli.explain.page import choose_format, write
     from softmax_cli.explain.row import find_class, find_row
     from softmax_cli.judge.explanation import explain as explained

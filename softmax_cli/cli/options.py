@@ -70,7 +70,14 @@ ActivationOption = Annotated[
     typer.Option("--activation", help="How logits become probabilities.", rich_help_panel=CLASS_PANEL),
 ]
 Temperature = Annotated[
-    float, typer.Option("-t", "--temperature", help="Divide the logits by it.", rich_help_panel=CLASS_PANEL)
+    str,
+    typer.Option(
+        "-t",
+        "--temperature",
+        metavar="T|FILE",
+        help="Divide the logits by it, or do what a FILE of calibrate says.",
+        rich_help_panel=CLASS_PANEL,
+    ),
 ]
 LabelsFile = Annotated[
     str | None,
@@ -79,6 +86,33 @@ LabelsFile = Annotated[
 MinProbability = Annotated[
     float | None,
     typer.Option("--min-probability", metavar="P", help="Drop classes below it.", rich_help_panel=CLASS_PANEL),
+]
+AbstainBelow = Annotated[
+    float | None,
+    typer.Option(
+        "--abstain-below",
+        metavar="P",
+        help="Mark rows whose best class has less.",
+        rich_help_panel=CLASS_PANEL,
+    ),
+]
+MinMargin = Annotated[
+    float | None,
+    typer.Option(
+        "--min-margin",
+        metavar="M",
+        help="Mark rows whose best class leads the next by less.",
+        rich_help_panel=CLASS_PANEL,
+    ),
+]
+SetsFile = Annotated[
+    str | None,
+    typer.Option(
+        "--sets",
+        metavar="FILE",
+        help="Give each row the set of classes that FILE of calibrate --conformal says; -k plays no part.",
+        rich_help_panel=CLASS_PANEL,
+    ),
 ]
 FormatName = Annotated[
     str | None,
@@ -241,9 +275,12 @@ class Ranking:
     """What is ranked, and how."""
 
     top: Top = 5
-    temperature: Temperature = 1.0
+    temperature: Temperature = "1"
     labels: LabelsFile = None
     min_probability: MinProbability = None
+    abstain_below: AbstainBelow = None
+    min_margin: MinMargin = None
+    sets: SetsFile = None
 
 
 @dataclass(frozen=True)

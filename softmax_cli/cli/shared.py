@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from softmax_cli.cli.confidence import read_confidence
 from softmax_cli.cli.console import Talk, screen_for
 from softmax_cli.cli.options import ActivationName, Console, Faults, OnError, Ranking, Selecting, Writing
 from softmax_cli.errors import ExitCode, InputError, Location, SoftmaxError, UsageError
@@ -33,19 +33,10 @@ class Request:
     console: Console
 
 
-def check_temperature(temperature: float) -> None:
-    """Refuse a temperature that isn't a positive number.
-
-    Raises UsageError.
-    """
-    if not (math.isfinite(temperature) and temperature > 0):
-        raise UsageError(f"--temperature {temperature}: expected a positive number")
-
-
 def core_options(request: Request, activation: ActivationName) -> RankOptions:
     """The core's options for those of the command line, checked; the label file is read."""
     ranking = request.ranking
-    check_temperature(ranking.temperature)
+    temperature, confidence = read_confidence(ranking)
     if ranking.min_probability is not None and not 0 <= ranking.min_probability <= 1:
         raise UsageError(f"--min-probability {ranking.min_probability}: expected a number from 0 to 1")
     if request.writing.output_dir is not None and request.writing.output != STDOUT:
@@ -53,12 +44,13 @@ def core_options(request: Request, activation: ActivationName) -> RankOptions:
     return RankOptions(
         top=ranking.top,
         activation=None if activation is ActivationName.AUTO else str(activation),
-        temperature=ranking.temperature,
+        temperature=temperature,
         min_probability=ranking.min_probability,
         labels=None if ranking.labels is None else read_labels(ranking.labels),
         labels_from=ranking.labels or "",
         nan=str(request.faults.nan),
         jobs=request.console.jobs or usable_cores(),
+        confidence=confidence,
     )
 
 

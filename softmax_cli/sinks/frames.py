@@ -15,6 +15,8 @@ from softmax_cli.text import valid
 if TYPE_CHECKING:
     import polars as pl
 
+_OF_A_CLASS = ("rank", "index", "label", "logit", "probability")
+
 
 class FrameBuilder:
     """Turns batches into tables of one schema, which the first batch decides."""
@@ -44,7 +46,8 @@ class FrameBuilder:
     def _long(self, ranked: Ranked) -> pl.DataFrame:
         import polars as pl
 
-        kept = ranked.kept().reshape(-1)
+        vacant = ranked.vacant()
+        kept = _lines(ranked, vacant)
         rows = np.repeat(np.arange(len(ranked)), ranked.k)[kept]
         ranks = np.tile(np.arange(1, ranked.k + 1), len(ranked))[kept]
         indices = ranked.indices.reshape(-1)[kept]
@@ -58,7 +61,13 @@ class FrameBuilder:
             "logit": ranked.logits.reshape(-1)[kept],
             "probability": ranked.probabilities.reshape(-1)[kept],
         }
-        return pl.DataFrame(columns)
+        if ranked.abstained is not None:
+            columns["abstained"] = ranked.abstained[rows]
+        frame = pl.DataFrame(columns)
+        if vacant is None:
+            return frame
+        stands = pl.Series(~vacant[rows])
+        return frame.with_columns(pl.when(stands).then(pl.col(name)).alias(name) for name in _OF_A_CLASS)
 
     def _wide(self, ranked: Ranked) -> pl.DataFrame:
         import polars as pl
@@ -87,7 +96,17 @@ class FrameBuilder:
             columns[f"label_{number}"] = _where(here, labels_of(ranked, indices))
             probabilities = np.ascontiguousarray(ranked.probabilities[:, place])
             columns[f"probability_{number}"] = _where(here, pl.Series(probabilities))
+        if ranked.abstained is not None:
+            columns["abstained"] = ranked.abstained
         return pl.DataFrame(columns)
+
+
+def _lines(ranked: Ranked, vacant: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    """Which of the rows × k predictions get a line; a vacant row keeps one."""
+    kept = ranked.kept()
+    if vacant is not None:
+        kept[vacant, 0] = True
+    return kept.reshape(-1)
 
 
 def _where(mask: NDArray[np.bool_], values: pl.Series) -> pl.Series:

@@ -68,6 +68,8 @@ def _alike(one: Ranked, other: Ranked) -> bool:
         and (one.ids is None) == (other.ids is None)
         and (one.counts is None) == (other.counts is None)
         and (one.positions is None) == (other.positions is None)
+        and (one.abstained is None) == (other.abstained is None)
+        and one.are_sets == other.are_sets
         and len(one.shape) == len(other.shape) < 2
         and not one.faults
     )
@@ -90,4 +92,7 @@ def _joined(parts: Sequence[Ranked]) -> Ranked:
         positions=None
         if first.positions is None
         else np.concatenate([part.positions for part in parts if part.positions is not None]),
+        abstained=None
+        if first.abstained is None
+        else np.concatenate([part.abstained for part in parts if part.abstained is not None]),
     )

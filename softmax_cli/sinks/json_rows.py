@@ -47,6 +47,8 @@ def json_lines(ranked: Ranked) -> bytes:
         columns["position"] = pl.Series(position, dtype=pl.Array(pl.Int64, position.shape[1])).arr.to_list()
     if ranked.ids is not None:
         columns["id"] = pl.Series(ranked.ids, dtype=pl.String)
+    if ranked.abstained is not None:
+        columns["abstained"] = ranked.abstained
     frame = pl.DataFrame({**columns, "group": np.arange(len(ranked))})
     frame = frame.join(nested, on="group", how="left", maintain_order="left").drop("group")
     frame = frame.with_columns(pl.col("predictions").fill_null([]))

@@ -37,6 +37,8 @@ class NpzSink:
             "logit": np.where(kept, ranked.logits, np.nan).astype(ranked.logits.dtype),
             "probability": np.where(kept, ranked.probabilities, np.nan).astype(ranked.probabilities.dtype),
         }
+        if ranked.abstained is not None:
+            arrays["abstained"] = ranked.abstained
         self._check(ranked, arrays)
         for name, values in arrays.items():
             self._spools.append(name, values)

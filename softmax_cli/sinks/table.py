@@ -24,6 +24,7 @@ _LONGEST_BAR = 60
 _SHORTEST_BAR = 6
 _SHORTEST_LABEL = 10
 _NUMBER = len("probability")
+_ABSTAINED = "abstained"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Widths:
     percent: int
     probability: int
     logit: int
+    mark: int = 0
 
     def total(self) -> int:
         """The cells of a line."""
@@ -56,9 +58,10 @@ def plan_widths(ranked: Ranked, screen: Screen) -> Widths:
     label = max(5, max(map(cell_len, map(shown, names)), default=5))
     percents = 6 if screen.activation in ("softmax", "sigmoid", "none") else 0
     rank = max(1, len(str(ranked.k)))
+    mark = len(_ABSTAINED) if ranked.abstained is not None else 0
     if not screen.width:
-        return Widths(rows, ids, rank, label, _PIPE_BAR, percents, _NUMBER, 10)
-    return _shrink(screen.width, Widths(rows, min(ids, 40), rank, label, _SHORTEST_BAR, percents, _NUMBER, 10))
+        return Widths(rows, ids, rank, label, _PIPE_BAR, percents, _NUMBER, 10, mark)
+    return _shrink(screen.width, Widths(rows, min(ids, 40), rank, label, _SHORTEST_BAR, percents, _NUMBER, 10, mark))
 
 
 def _named(ranked: Ranked) -> Sequence[str] | None:
@@ -141,9 +144,10 @@ class TableSink:
         count = ranked.k if ranked.counts is None else int(ranked.counts[place])
         lead = self._lead(ranked, place)
         if not count:
-            return [*lines, [*lead, ("no class reaches the least probability", "dim")]]
+            return [*lines, [*lead, (ranked.if_none, "dim"), *self._mark(ranked, place)]]
         if self._options.layout == "wide":
-            return [*lines, [*lead, *(self._short(ranked, place, rank) for rank in range(count))]]
+            shown_classes = [self._short(ranked, place, rank) for rank in range(count)]
+            return [*lines, [*lead, *self._mark(ranked, place), *shown_classes]]
         blank: Line = [(" " * cell_len(text), "") for text, _ in lead]
         for rank in range(count):
             lines.append([*(lead if rank == 0 else blank), *self._prediction(ranked, place, rank)])
@@ -199,7 +203,14 @@ class TableSink:
             (number(probability, 6, widths.probability).rjust(widths.probability), "", widths.probability),
             (logit.rjust(widths.logit), "dim", widths.logit),
         ]
-        return [(text, style) for text, style, width in cells if width]
+        prediction = [(text, style) for text, style, width in cells if width]
+        return prediction + self._mark(ranked, place) if first else prediction
+
+    def _mark(self, ranked: Ranked, place: int) -> Line:
+        """What says that the row is one to abstain on; room for it where others are."""
+        if ranked.abstained is None:
+            return []
+        return [((_ABSTAINED if ranked.abstained[place] else "").ljust(self._widths.mark), "yellow")]
 
     def _short(self, ranked: Ranked, place: int, rank: int) -> Cell:
         probability = float(ranked.probabilities[place, rank])

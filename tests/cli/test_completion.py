@@ -19,5 +19,5 @@ def test_completion_offers_commands(softmax_process: Run, name: str) -> None:
 
 
 def test_completion_offers_options(softmax_process: Run) -> None:
-    env = {"_SOFTMAX_COMPLETE": "complete_bash", "COMP_WORDS": "softmax rank --min", "COMP_CWORD": "2"}
+    env = {"_SOFTMAX_COMPLETE": "complete_bash", "COMP_WORDS": "softmax rank --min-p", "COMP_CWORD": "2"}
     assert softmax_process(env=list(env.items())).stdout.split() == [b"--min-probability"]
