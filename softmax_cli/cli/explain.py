@@ -109,8 +109,8 @@ def explain(
     `softmax explain 3.2 1.3 0.2 0.8 --labels dog,cat,horse,cheetah --target dog`, `softmax explain -- -1 2`,
     `softmax explain logits.npy --row 3`.
     """
-    from softmax_cli.cli.console import Talk, screen_for, stdin_is_terminal
     from softmax_cli.cli.confidence import check_temperature
+    from softmax_cli.cli.console import Talk, screen_for, stdin_is_terminal
     from softmax_cli.explain.page import choose_format, write
     from softmax_cli.explain.row import find_class, find_row
     from softmax_cli.judge.explanation import explain as explained

@@ -64,7 +64,7 @@ def keep_samples(name: str, pairs: Iterable[tuple[FloatArray, IndexArray]]) -> S
 
     Raises InputError where there is no row, fewer than two classes, or a true class with a probability of 0.
     """
-    file: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)
+    file: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 - the samples close it
     targets: list[IndexArray] = []
     dtype: np.dtype[np.floating] | None = None
     classes = 0
