@@ -6,7 +6,7 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -37,15 +37,28 @@ def overlap(items: Iterable[T], work: Callable[[T], R], jobs: int) -> Iterator[R
         except BaseException as error:  # raised again where the results are taken
             hand_on(error)
 
-    with ThreadPoolExecutor(jobs, thread_name_prefix="softmax-rank") as pool:
-        threading.Thread(target=read, name="softmax-read", daemon=True).start()
-        try:
-            while (result := _take(results)) is not None:
-                if isinstance(result, BaseException):
-                    raise result
-                yield result.result()
-        finally:
-            stop.set()
+    pool = ThreadPoolExecutor(jobs, thread_name_prefix="softmax-rank")
+    threading.Thread(target=read, name="softmax-read", daemon=True).start()
+    interrupted = False
+    try:
+        while (result := _take(results)) is not None:
+            if isinstance(result, BaseException):
+                raise result
+            yield _result(result)
+    except BaseException as error:
+        interrupted = not isinstance(error, Exception | GeneratorExit)
+        raise
+    finally:
+        stop.set()
+        # Who is interrupted doesn't wait for work that may never end: whoever gave it ends it.
+        pool.shutdown(wait=not interrupted, cancel_futures=True)
+
+
+def _result(future: Future[R]) -> R:
+    """The result, waited for as `_take` does."""
+    while not future.done():
+        wait([future], 0.2)
+    return future.result()
 
 
 def _take(results: queue.Queue[T]) -> T:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from softmax_cli.batch import Source
+from softmax_cli.model.session import Isolation
 from softmax_cli.model_inspection import inspect_model
 from softmax_cli.sources import open_source
 from softmax_cli.sources.base import ReadOptions
@@ -19,10 +20,13 @@ MODEL_SUFFIXES = (".onnx", ".ort")
 _SUM_TOLERANCE = 1e-3
 
 
-def inspect_file(name: str, options: ReadOptions) -> Report:
-    """Describe a model or its folder, or read a file of logits to its end and describe it."""
+def inspect_file(name: str, options: ReadOptions, isolation: Isolation | None = None) -> Report:
+    """Describe a model or its folder, or read a file of logits to its end and describe it.
+
+    isolation: where a model is loaded; None: in this process.
+    """
     if Path(name).suffix.lower() in MODEL_SUFFIXES or Path(name).is_dir():
-        return inspect_model(name)
+        return inspect_model(name, isolation)
     return inspect_logits(open_source(name, options))
 
 

@@ -49,9 +49,10 @@ def names_from_ids(pairs: Iterable[tuple[str | int, Any]], at: Location) -> Name
     """
     found = []
     for key, value in pairs:
-        if not _INDEX.fullmatch(str(key).strip()):
+        text = str(key).strip()
+        if not _INDEX.fullmatch(text):
             raise InputError("bad-labels", f"the key {visible(str(key), 40)!r} isn't a class index", at=at)
-        found.append((int(key), _name(value, at)))
+        found.append((int(text), _name(value, at)))
     return _in_order(found, at)
 
 
@@ -90,10 +91,11 @@ def _from_table(delimiter: str) -> Callable[[str, Location], Names]:
             rows = rows[1:]
         pairs = []
         for row in rows:
-            if len(row) < 2 or not _INDEX.fullmatch(row[0].strip()):
+            index = row[0].strip()  # more than int() takes away itself
+            if len(row) < 2 or not _INDEX.fullmatch(index):
                 message = f"{visible(delimiter.join(row), 40)!r} isn't an index and a name"
                 raise InputError("bad-labels", message, at=at, hint="a list of names alone belongs into a .txt file")
-            pairs.append((int(row[0]), row[1]))
+            pairs.append((int(index), row[1]))
         return _in_order(pairs, at)
 
     return parse

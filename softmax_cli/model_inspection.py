@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
+from softmax_cli.concurrency import started
 from softmax_cli.errors import ModelError, SoftmaxError
 from softmax_cli.model.activation import Decision, decide_before_values
 from softmax_cli.model.classifier import Classifier, ModelOptions
-from softmax_cli.model.folder import find_model
+from softmax_cli.model.folder import ModelFiles, find_model
 from softmax_cli.model.graph import Graph
 from softmax_cli.model.images.spec import ImageOptions
-from softmax_cli.model.session import OnnxModel
+from softmax_cli.model.opening import Model, open_model
+from softmax_cli.model.session import Engine, Isolation
 
 Report = dict[str, Any]
 _SHOWN_LABELS = 5
 
 
-def inspect_model(path: str) -> Report:
+def inspect_model(path: str, isolation: Isolation | None = None) -> Report:
     """Describe a model: its ports and the output chosen, labels, preprocessing, activation, batch, and problems.
 
-    Raises ModelError for a file that can't be loaded.
+    isolation: where it's loaded; None: in this process. Raises ModelError for a file that can't be loaded.
     """
     files = find_model(path)
-    options = ModelOptions()
-    model = OnnxModel(files.path, options.engine)
-    graph = Graph.read(files.path)
+    options = ModelOptions(engine=Engine(isolation=isolation))
+    graph = started(lambda: Graph.read(files.path))  # while the model's process starts
+    with closing(open_model(files.path, options.engine)) as model:
+        return _report(path, files, model, graph(), options)
+
+
+def _report(path: str, files: ModelFiles, model: Model, graph: Graph | None, options: ModelOptions) -> Report:
     report: Report = {
         "source": path,
         "format": "ONNX model",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -14,10 +15,14 @@ from softmax_cli.errors import UsageError
 if TYPE_CHECKING:
     from softmax_cli.model.classifier import ModelOptions
     from softmax_cli.model.images.spec import ImageOptions
+    from softmax_cli.model.session import Isolation
 
 MODEL_PANEL = "Model"
 IMAGE_PANEL = "Images (what the model's folder doesn't say, or says wrongly)"
 TEXT_PANEL = "Texts"
+
+_LONGEST_SECONDS = 1e9
+_SIZE = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s*([kmgt]?)(i?b)?", re.ASCII | re.IGNORECASE)
 
 
 class RunLayout(StrEnum):
@@ -88,6 +93,22 @@ IntraThreads = Annotated[
         rich_help_panel=MODEL_PANEL,
     ),
 ]
+Isolate = Annotated[
+    bool,
+    typer.Option("--isolate/--no-isolate", help="Run the model in a process of its own.", rich_help_panel=MODEL_PANEL),
+]
+ModelTimeout = Annotated[
+    float | None,
+    typer.Option(
+        "--model-timeout", metavar="SECONDS", help="For loading, and for a run. Isolates.", rich_help_panel=MODEL_PANEL
+    ),
+]
+MemoryLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--memory-limit", metavar="SIZE", help="The model's memory, as 2G. Isolates.", rich_help_panel=MODEL_PANEL
+    ),
+]
 SaveLogits = Annotated[
     str | None,
     typer.Option(
@@ -139,6 +160,33 @@ TextColumn = Annotated[
 
 
 @dataclass(frozen=True)
+class Isolating:
+    """Whether the model runs in a process of its own, and how far it may go there."""
+
+    isolate: Isolate = False
+    model_timeout: ModelTimeout = None
+    memory_limit: MemoryLimit = None
+
+    def isolation(self) -> Isolation | None:
+        """The limits read; raises UsageError for what is none."""
+        from softmax_cli.model.session import Isolation
+
+        timeout = self.model_timeout
+        if timeout is not None and not 0 < timeout <= _LONGEST_SECONDS:
+            raise UsageError(f"--model-timeout {timeout:g}: expected a positive number of seconds")
+        memory = None if self.memory_limit is None else _size("--memory-limit", self.memory_limit)
+        wanted = self.isolate or timeout is not None or memory is not None
+        return Isolation(timeout, memory) if wanted else None
+
+
+@dataclass(frozen=True)
+class Isolated(Isolating):
+    """The same, in a process of its own unless told otherwise."""
+
+    isolate: Isolate = True
+
+
+@dataclass(frozen=True)
 class Model:
     """How the model is taken and run."""
 
@@ -149,10 +197,10 @@ class Model:
     provider_option: ProviderOption = None
     intra_threads: IntraThreads = None
 
-    def options(self, axis: int, activation: str, threads: int) -> ModelOptions:
+    def options(self, axis: int, activation: str, threads: int, isolation: Isolation | None) -> ModelOptions:
         """The model's options; raises UsageError for a provider's option that isn't K=V.
 
-        threads: in an operator, where the user doesn't say.
+        threads: in an operator, where the user doesn't say. isolation: None runs it in this process.
         """
         from softmax_cli.model.classifier import ModelOptions
         from softmax_cli.model.session import Engine
@@ -163,7 +211,7 @@ class Model:
             if not key or not equals:
                 raise UsageError(f"--provider-option {text}: expected K=V")
             pairs[key] = value
-        engine = Engine(self.provider, pairs, self.intra_threads or threads)
+        engine = Engine(self.provider, pairs, self.intra_threads or threads, isolation)
         asked = None if activation == "auto" else activation
         return ModelOptions(self.output_name, axis, asked, self.strict, self.batch_size, engine)
 
@@ -240,6 +288,14 @@ def _numbers(option: str, text: str | None, also: str = ",") -> tuple[float, ...
     if any(value != value or abs(value) > 1e9 for value in values):
         raise UsageError(f"{option} {text}: expected ordinary numbers")
     return values
+
+
+def _size(option: str, text: str) -> int:
+    match = _SIZE.fullmatch(text.strip())
+    size = 0 if match is None else int(float(match[1]) * 1024 ** " kmgt".index(match[2].lower() or " "))
+    if not size:
+        raise UsageError(f"{option} {text}: expected a size, as 800M or 2G")
+    return size
 
 
 def _fraction(text: str | None) -> float | None:

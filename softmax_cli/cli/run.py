@@ -15,6 +15,7 @@ def run(
         str, typer.Argument(metavar="MODEL", help="An ONNX file, or a model's folder.", show_default=False)
     ],
     model_group: mod.Model,
+    isolating: mod.Isolating,
     ranking: opt.Ranking,
     images: mod.Images,
     texts: mod.Texts,
@@ -41,4 +42,4 @@ def run(
 
     arguments = selecting.arguments(inputs) if inputs or not texts.text else []
     request = Request(arguments, ranking, selecting, faults, writing.results(), console)
-    return run_model(request, reading, model, model_group, images, texts, writing, activation)
+    return run_model(request, reading, model, model_group, isolating, images, texts, writing, activation)

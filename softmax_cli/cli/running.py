@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 from softmax_cli.batch import Source
 from softmax_cli.cli.console import Talk
-from softmax_cli.cli.model_options import Images, Model, RunWriting, Texts
+from softmax_cli.cli.model_options import Images, Isolating, Model, RunWriting, Texts
 from softmax_cli.cli.options import ActivationName, Reading
 from softmax_cli.cli.shared import Request, core_options, rank_all
 from softmax_cli.jobs.discovery import are_many
@@ -24,6 +24,7 @@ def run_model(
     reading: Reading,
     path: str,
     model: Model,
+    isolating: Isolating,
     images: Images,
     texts: Texts,
     writing: RunWriting,
@@ -34,11 +35,12 @@ def run_model(
     image_options = images.options(writing.image_layout())
     # Of many images several are at the model at once, a thread each; the threads of its operators would only disturb.
     threads = 1 if are_many(request.inputs, IMAGE_SUFFIXES, 2 * core.jobs) else core.jobs
-    classifier = Classifier.load(path, model.options(reading.axis, str(activation), threads))
+    classifier = Classifier.load(path, model.options(reading.axis, str(activation), threads, isolating.isolation()))
     talk = Talk(request.console)
     for note in classifier.files.notes:
         talk.note(f"{path}: {note}")
     with ExitStack() as stack:
+        stack.callback(classifier.model.close)
         names = [port.name for port in classifier.inputs]
         wrap: Callable[[Source], Source] = lambda source: source  # noqa: E731 - a default
         if writing.save_logits is not None:

@@ -18,7 +18,8 @@ from softmax_cli.model.folder import ModelFiles, find_model
 from softmax_cli.model.graph import Graph
 from softmax_cli.model.images.spec import ImageConfig, ImageOptions, ImageSpec, image_spec, takes_images
 from softmax_cli.model.metadata import image_size_from_metadata, labels_from_metadata, with_blank
-from softmax_cli.model.session import Engine, OnnxModel, Port, choose_output
+from softmax_cli.model.opening import Model, open_model
+from softmax_cli.model.session import Engine, Port, choose_output
 
 if TYPE_CHECKING:
     from softmax_cli.model.text import TextModel
@@ -50,7 +51,7 @@ class Classifier:
     ModelError for a model that holds no scores of classes.
     """
 
-    def __init__(self, files: ModelFiles, model: OnnxModel, graph: Callable[[], Graph | None], options: ModelOptions):
+    def __init__(self, files: ModelFiles, model: Model, graph: Callable[[], Graph | None], options: ModelOptions):
         self.files = files
         self.model = model
         self._graph = graph
@@ -67,7 +68,12 @@ class Classifier:
         """
         files = find_model(path)
         graph = started(lambda: Graph.read(files.path))
-        return cls(files, OnnxModel(files.path, options.engine), graph, options)
+        model = open_model(files.path, options.engine)
+        try:
+            return cls(files, model, graph, options)
+        except BaseException:
+            model.close()
+            raise
 
     @property
     def graph(self) -> Graph | None:
@@ -200,7 +206,7 @@ class Classifier:
         return (held, "the model's own nodes") if held and len(held) == classes else (None, "")
 
 
-def map_values(rows: Sequence[Mapping[Any, float]], model: OnnxModel) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+def map_values(rows: Sequence[Mapping[Any, float]], model: Model) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """A sequence of maps from class to score as (rows, classes), and the keys in the first row's order.
 
     Raises ModelError where the maps differ in their keys.

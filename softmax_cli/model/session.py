@@ -100,15 +100,27 @@ def runtime_errors(slug: str, at: Location, what: str) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
+class Isolation:
+    """That a model runs in a process of its own, and how far it may go there.
+
+    timeout: seconds to load it, or for one run of it. memory: bytes beyond those of the runtime. None: no end.
+    """
+
+    timeout: float | None = None
+    memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Engine:
     """What runs a model: an execution provider by its short name (`auto`: the best there is), its options, threads.
 
-    threads: within one operator.
+    threads: within one operator. isolation: None runs it in this process.
     """
 
     provider: str = DEFAULT_PROVIDER
     options: Mapping[str, str] = field(default_factory=dict)
     threads: int = 1
+    isolation: Isolation | None = None
 
     def providers(self, available: Sequence[str], at: Location) -> list[Any]:
         """The providers for ONNX Runtime, the CPU's at the end.
@@ -187,6 +199,9 @@ class OnnxModel:
         """Run the model once and return one output; from any thread."""
         with self._turn, runtime_errors("model-failed", self.at, "the model failed"):
             return self._session.run([output], dict(feed))[0]
+
+    def close(self) -> None:
+        """Nothing: the session goes with this object."""
 
 
 def _port(value: Any) -> Port:

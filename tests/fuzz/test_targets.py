@@ -1,0 +1,49 @@
+"""The fuzzed functions without the fuzzer: their seeds are valid, and what was found once stays mended."""
+
+import gc
+import importlib.util
+
+import pytest
+
+from softmax_cli.errors import SoftmaxError
+from tests.fuzz.targets import TARGETS, one_of_ours
+
+# What the fuzzers found: each was another exception than ours, a crash or too slow.
+FOUND = {
+    "an index that str.strip() makes a number, and int() doesn't": ("labels-csv", b"0\x1c,"),
+    "the same, in a later row": ("labels-tsv", b"0\tct\n0\x1f\t\n"),
+    "the same, as a key": ("labels-json", b'{"0\\u001c": "a"}'),
+}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_seeds(name: str) -> None:
+    target = TARGETS[name]
+    check = target.make()
+    for seed in target.seeds():
+        check(seed)
+        check(seed[: len(seed) // 2])
+    check(b"")
+    gc.collect()
+
+
+@pytest.mark.parametrize("case", FOUND)
+def test_findings(case: str) -> None:
+    name, data = FOUND[case]
+    TARGETS[name].make()(data)
+
+
+def test_an_error_must_be_one_line() -> None:
+    with pytest.raises(AssertionError):
+        one_of_ours(SoftmaxError("internal", "two\nlines"))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="the fuzzer isn't installed")
+def test_the_command() -> None:
+    import subprocess
+    import sys
+
+    command = [sys.executable, "-m", "tests.fuzz.run", "json", "-runs=200"]
+    done = subprocess.run(command, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert b"number_of_executed_units: 200" in done.stderr
