@@ -12,13 +12,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-os.environ.update(POLARS_MAX_THREADS="1", RAYON_NUM_THREADS="1", OMP_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false")
-
-import atheris
-
 from tests.fuzz.targets import TARGETS
 
 FINDINGS = Path(__file__).parent / "findings"
+ONE_THREAD = {
+    "POLARS_MAX_THREADS": "1",
+    "RAYON_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "0",
+}
 LIMITS = ("-timeout=5", "-rss_limit_mb=1024", "-max_len=4096", "-print_final_stats=1", "-verbosity=0")
 
 
@@ -26,6 +28,9 @@ def main(arguments: list[str]) -> None:
     """Fuzz, or repeat the files that are given."""
     if not arguments or arguments[0] not in TARGETS:
         sys.exit(f"usage: python -m tests.fuzz.run NAME [-runs=N]; NAME is one of {', '.join(TARGETS)}")
+    os.environ.update(ONE_THREAD)
+    import atheris
+
     name, options = arguments[0], arguments[1:]
     target = TARGETS[name]
     FINDINGS.mkdir(exist_ok=True)
