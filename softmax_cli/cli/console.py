@@ -48,6 +48,11 @@ def stdin_is_terminal() -> bool:
     return _is_terminal(sys.stdin)
 
 
+def stdout_width() -> int:
+    """The cells of a line on the terminal; 0 where stdout is none."""
+    return max(20, shutil.get_terminal_size((80, 24)).columns) if _is_terminal(sys.stdout) else 0
+
+
 def screen_for(output: str, options: Console, activation: str) -> Screen:
     """What the table can use: the terminal's width and colours, or, into a file or pipe, all the room it needs."""
     is_terminal = output == "-" and _is_terminal(sys.stdout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -35,6 +36,19 @@ class Screen:
     max_lines: int = 0
     ascii_only: bool = False
     activation: str = "softmax"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One table of a report: the names of its columns, and its rows of texts as long.
+
+    texts: the columns of foreign texts, which stand left and may be cut; the first always stands left.
+    """
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    texts: Sequence[int] = ()
 
 
 class Sink(Protocol):

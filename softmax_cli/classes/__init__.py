@@ -1,0 +1,1 @@
+"""Some of the classes, or groups of them, instead of all."""
