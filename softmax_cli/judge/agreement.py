@@ -50,7 +50,8 @@ def kendall(best: NDArray[np.int64], b: FloatArray) -> NDArray[np.float64]:
         above = values[:, later] > values[:, here]
         above |= (values[:, later] == values[:, here]) & (best[:, later] < best[:, here])
         turned += np.count_nonzero(above, axis=1)
-    return np.asarray(1.0 - 4.0 * turned / (k * (k - 1)))
+    pairs = k * (k - 1) // 2
+    return np.asarray((pairs - 2 * turned) / pairs)
 
 
 @dataclass

@@ -61,9 +61,9 @@ def keys_of(match: Match, source: Source, batch: LogitBatch, before: int) -> Key
     if match is Match.SOURCE:
         numbers = batch.rows.tolist()
         return [f"{batch.source_of(place)}{_BETWEEN}{row}" for place, row in enumerate(numbers)]
-    if has_own_sources(source, batch):
+    if batch.order is None and has_own_sources(source, batch):
         return list(range(before, before + len(batch)))
-    places: list[int] = batch.rows.tolist()
+    places: list[int] = (batch.rows if batch.order is None else batch.order).tolist()
     return places
 
 
