@@ -156,7 +156,10 @@ class _Named:
     def naming(self, batch: LogitBatch) -> Naming:
         """How targets become indices, made for the number of classes that the first batch shows."""
         if self._naming is None:
-            self._naming = Naming(self._names, batch.logits.shape[1], self._options.ignore_index)
+            classes = batch.logits.shape[1]
+            if classes == 1 and self._options.multi_label:
+                classes = 2  # a single label, off or on
+            self._naming = Naming(self._names, classes, self._options.ignore_index)
         return self._naming
 
     @staticmethod
