@@ -87,6 +87,16 @@ FormatName = Annotated[
     ),
 ]
 
+Plot = Annotated[
+    str | None,
+    typer.Option(
+        "--plot",
+        metavar="FILE",
+        help="Draw the probabilities as bars: .png, .svg or .pdf.",
+        rich_help_panel=opt.OUTPUT_PANEL,
+    ),
+]
+
 
 @grouped
 def explain(
@@ -101,6 +111,7 @@ def explain(
     top: Top = 10,
     format_name: FormatName = None,
     output: opt.Output = "-",
+    plot: Plot = None,
     reading: opt.Reading,
     console: opt.Console,
 ) -> int:
@@ -111,11 +122,14 @@ def explain(
     """
     from softmax_cli.cli.confidence import check_temperature
     from softmax_cli.cli.console import Talk, screen_for, stdin_is_terminal
-    from softmax_cli.explain.page import choose_format, write
+    from softmax_cli.explain.page import choose_format, picture, write
     from softmax_cli.explain.row import find_class, find_row
     from softmax_cli.judge.explanation import explain as explained
+    from softmax_cli.judge.plots.figure import check_plot, write_picture
 
     check_temperature(temperature)
+    if plot is not None:
+        check_plot(plot)
     name = choose_format(format_name, output)
     given = numbers or ([] if stdin_is_terminal() else ["-"])
     found = find_row(given, row, labels, reading.for_logits())
@@ -133,4 +147,6 @@ def explain(
         origin=found.origin,
     )
     write(explanation, name, output, screen_for(output, console, "softmax"))
+    if plot is not None:
+        write_picture(picture(explanation), plot)
     return 0

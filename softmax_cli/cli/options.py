@@ -132,6 +132,15 @@ OutputDir = Annotated[
     str | None,
     typer.Option("--output-dir", metavar="DIR", help="One result file for each input.", rich_help_panel=OUTPUT_PANEL),
 ]
+Plot = Annotated[
+    str | None,
+    typer.Option(
+        "--plot",
+        metavar="FILE",
+        help="Draw the top classes of the first 12 rows: .png, .svg or .pdf.",
+        rich_help_panel=OUTPUT_PANEL,
+    ),
+]
 Layout = Annotated[
     LayoutName,
     typer.Option("--layout", help="A line per (row, rank), or per row.", rich_help_panel=OUTPUT_PANEL),
@@ -291,6 +300,7 @@ class Writing:
     output: Output = "-"
     output_dir: OutputDir = None
     layout: Layout = LayoutName.LONG
+    plot: Plot = None
 
 
 @dataclass(frozen=True)

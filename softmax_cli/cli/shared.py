@@ -12,6 +12,7 @@ from softmax_cli.errors import ExitCode, InputError, Location, SoftmaxError, Usa
 from softmax_cli.jobs.discovery import Discovery, Found, check_outputs, discover, listed_names, result_names
 from softmax_cli.jobs.failures import write_failures
 from softmax_cli.jobs.rank_many import Ledger, Unit, rank_into_each, rank_into_one
+from softmax_cli.judge.plots.ranked import plotted
 from softmax_cli.labels import read_labels
 from softmax_cli.pipeline import RankOptions, usable_cores
 from softmax_cli.sinks import FORMATS, choose_format, open_sink
@@ -41,6 +42,12 @@ def core_options(request: Request, activation: ActivationName) -> RankOptions:
         raise UsageError(f"--min-probability {ranking.min_probability}: expected a number from 0 to 1")
     if request.writing.output_dir is not None and request.writing.output != STDOUT:
         raise UsageError("--output and --output-dir exclude each other")
+    if request.writing.plot is not None:
+        from softmax_cli.judge.plots.figure import check_plot
+
+        check_plot(request.writing.plot)
+        if request.writing.output_dir is not None:
+            raise UsageError("--plot and --output-dir exclude each other")
     return RankOptions(
         top=ranking.top,
         activation=None if activation is ActivationName.AUTO else str(activation),
@@ -89,7 +96,7 @@ def rank_all(
     found = discover(request.inputs, selecting.glob, suffixes, listed)
     if selecting.files_from is not None and not found.inputs:
         raise InputError("no-inputs", "no name is in the list", at=Location(selecting.files_from))
-    outputs = [request.writing.output, request.faults.failures, *also_written]
+    outputs = [request.writing.output, request.writing.plot, request.faults.failures, *also_written]
     read = [*found.inputs, *map(Found, model_files)]
     check_outputs(read, [output for output in outputs if output is not None])
     talk = Talk(request.console)
@@ -129,9 +136,13 @@ def _rank_found(
     name = choose_format(writing.format_name, writing.output, layout)
     units = make_units(found.inputs, True)
     sink_options = SinkOptions(layout, found.several, writing.output, mixed=found.several and not one_type)
-    screen = screen_for(writing.output, request.console, core.activation or "softmax")
-    with open_sink(name, writing.output, sink_options, screen) as sink:
-        rank_into_one(units, core, sink, ledger)
+    activation = core.activation or "softmax"
+    screen = screen_for(writing.output, request.console, activation)
+    with (
+        open_sink(name, writing.output, sink_options, screen) as sink,
+        plotted(sink, writing.plot, activation) as both,
+    ):
+        rank_into_one(units, core, both, ledger)
 
 
 def _count(number: int, what: str) -> str:

@@ -11,6 +11,7 @@ from softmax_cli.errors import UsageError
 from softmax_cli.explain import as_json, markdown, terminal
 from softmax_cli.explain.steps import document
 from softmax_cli.judge.explanation import Explanation
+from softmax_cli.judge.plots.records import Bars, Picture
 from softmax_cli.sinks.base import Screen
 from softmax_cli.sinks.target import STDOUT, open_target
 
@@ -57,3 +58,20 @@ def write(explanation: Explanation, format_name: str, output: str, screen: Scree
     text = FORMATS[format_name].render(explanation, screen)
     with open_target(output) as target:
         target.write(text.encode("ascii" if screen.ascii_only else "utf-8", "backslashreplace"))
+
+
+def picture(explanation: Explanation) -> Picture:
+    """The shown classes as bars, the most likely first; at the other temperature beside them, if there is one."""
+    plain, tempered = explanation.plain, explanation.tempered
+    order = sorted(explanation.shown, key=lambda index: -plain.log_probabilities[index])
+    hidden = len(explanation) - len(order)
+    title = explanation.origin or f"The softmax of {len(explanation):,} logit{'' if len(explanation) == 1 else 's'}"
+    bars = Bars(
+        title + (f" ({hidden:,} more classes)" if hidden else ""),
+        [explanation.label(index) for index in order],
+        [float(plain.probabilities[index]) for index in order],
+        "T = 1",
+        None if tempered is None else [float(tempered.probabilities[index]) for index in order],
+        "" if tempered is None else f"T = {tempered.temperature:g}",
+    )
+    return Picture("", (bars,))

@@ -1,0 +1,105 @@
+"""`--plot` of the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from softmax_cli.judge.plots import figure
+from softmax_cli.judge.plots.records import Bars, Picture
+from tests.conftest import SAMPLES, Run
+
+Here = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Picture]:
+    """The pictures that are drawn."""
+    pictures: list[Picture] = []
+    render = figure.render
+
+    def record(picture: Picture, kind: str) -> bytes:
+        pictures.append(picture)
+        return render(picture, kind)
+
+    monkeypatch.setattr(figure, "render", record)
+    return pictures
+
+
+def test_rank(softmax_here: Here, drawn: list[Picture], tmp_path: Path) -> None:
+    plain = softmax_here(SAMPLES / "digits" / "logits.parquet", "-k", "3", "-f", "csv")
+    picture = tmp_path / "rows.png"
+    code, out, err = softmax_here(SAMPLES / "digits" / "logits.parquet", "-k", "3", "-f", "csv", "--plot", picture)
+    assert (code, out, err) == plain
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert drawn[0].title == "the first 12 of 120 rows"
+    assert len(drawn[0].panels) == 12
+    bars = drawn[0].panels[1]
+    assert isinstance(bars, Bars)
+    assert bars.title == "row 1: images/digit_001.png"
+    lines = [line.split(",") for line in out.splitlines() if line.split(",")[1] == "1"]
+    assert bars.labels == [line[5] for line in lines]
+    assert bars.values == pytest.approx([float(line[7]) for line in lines], rel=1e-6)
+
+
+def test_rank_of_log_probabilities(softmax_here: Here, drawn: list[Picture], tmp_path: Path) -> None:
+    arguments = [SAMPLES / "animals.csv", "--activation", "log-softmax", "--plot", tmp_path / "x.svg"]
+    assert softmax_here(*arguments)[0] == 0
+    bars = drawn[0].panels[0]
+    assert isinstance(bars, Bars)
+    assert bars.values[0] == pytest.approx(0.77515, abs=1e-5)
+
+
+def test_run(softmax_here: Here, drawn: list[Picture], tmp_path: Path) -> None:
+    model, image = SAMPLES / "digits_model", SAMPLES / "digits" / "images" / "digit_000.png"
+    assert softmax_here("run", model, image, "--plot", tmp_path / "x.pdf")[0] == 0
+    assert (tmp_path / "x.pdf").read_bytes().startswith(b"%PDF")
+    assert drawn[0].title == ""
+
+
+def test_explain(softmax_here: Here, drawn: list[Picture], tmp_path: Path) -> None:
+    code, out, _ = softmax_here("explain", "1", "3", "2", "-t", "2", "-k", "2", "--plot", tmp_path / "x.svg")
+    assert code == 0
+    assert out.startswith("The softmax of 3 logits")
+    bars = drawn[0].panels[0]
+    assert isinstance(bars, Bars)
+    assert bars.labels == ["1", "2"]
+    assert bars.title == "The softmax of 3 logits (1 more classes)"
+    assert bars.values == pytest.approx([0.66524, 0.24473], abs=1e-5)
+    assert bars.other == pytest.approx([0.50648, 0.30719], abs=1e-5)
+
+
+def test_no_picture_of_what_fails(softmax_here: Here, tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text("1,2\n1,2,3\n")
+    assert softmax_here(tmp_path / "bad.csv", "--plot", tmp_path / "x.png")[0] == 1
+    assert not (tmp_path / "x.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--plot", "x.gif"], "a picture is one of .png, .svg, .pdf"),
+        (["--plot", "x.png", "--output-dir", "results"], "--plot and --output-dir exclude each other"),
+    ],
+)
+def test_wrong_usage(softmax_here: Here, arguments: list[str], said: str) -> None:
+    code, out, err = softmax_here(SAMPLES / "animals.csv", *arguments)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+@pytest.mark.parametrize("arguments", [("explain", "1", "2"), ("animals.csv",)])
+def test_without_matplotlib(softmax_process: Run, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    hidden = tmp_path / "hidden" / "matplotlib"
+    hidden.mkdir(parents=True)
+    (hidden / "__init__.py").write_text("raise ImportError('hidden')\n")
+    environment = (("PYTHONPATH", str(hidden.parent)),)
+    done = softmax_process(*arguments, "--plot", tmp_path / "x.png", env=environment)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.decode() == (
+        "softmax: error[missing-extra]: pictures need the package matplotlib\n  hint: pip install 'softmax-cli[plot]'\n"
+    )
+    assert not (tmp_path / "x.png").exists()
+    assert softmax_process(*arguments, env=environment).returncode == 0
