@@ -14,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from softmax_cli.cli.apply import apply
 from softmax_cli.cli.boundary import guarded
 from softmax_cli.cli.compare import compare
+from softmax_cli.cli.evaluate import evaluate
 from softmax_cli.cli.explain import NegativeNumbers, explain
 from softmax_cli.cli.inspect import inspect
 from softmax_cli.cli.rank import rank
@@ -113,6 +114,6 @@ def softmax(
     """
 
 
-for _command in (rank, apply, run, compare, inspect):
+for _command in (rank, apply, run, evaluate, compare, inspect):
     app.command(cls=SoftmaxCommand)(_command)
 app.command(cls=NumbersCommand)(explain)

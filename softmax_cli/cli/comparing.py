@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from softmax_cli.cli.console import Talk, stdout_width
+from softmax_cli.cli.console import Talk
 from softmax_cli.cli.options import ActivationName, Console, OnError, Reading
-from softmax_cli.errors import ExitCode, SoftmaxError, UsageError
+from softmax_cli.cli.reporting import numbers_from_one, report_format, write_report
+from softmax_cli.errors import ExitCode, SoftmaxError
 from softmax_cli.jobs.compared_sides import Opening, open_sides
 from softmax_cli.jobs.comparing import Asked, Outcome, compare_sources
-from softmax_cli.jobs.comparison_report import FORMATS, as_record, as_sections
+from softmax_cli.jobs.comparison_report import as_record, as_sections
 from softmax_cli.jobs.discovery import Found, check_outputs
 from softmax_cli.jobs.failures import write_failures
 from softmax_cli.jobs.rank_many import Ledger
@@ -19,8 +18,6 @@ from softmax_cli.judge.limits import parse_limits
 from softmax_cli.labels import read_labels
 from softmax_cli.matching.keys import Match
 from softmax_cli.pipeline import usable_cores
-from softmax_cli.sinks.sections import write_sections
-from softmax_cli.sinks.target import STDOUT, open_target
 
 if TYPE_CHECKING:
     from softmax_cli.cli.compare import Comparing, Reporting
@@ -30,8 +27,8 @@ def run_comparison(
     a: str, b: str, comparing: Comparing, reading: Reading, reporting: Reporting, console: Console
 ) -> int:
     """Compare two inputs and write the report; returns the exit code."""
-    format_name = _format(reporting)
-    top = _ks(comparing.top)
+    format_name = report_format(reporting.format_name, reporting.output)
+    top = numbers_from_one(comparing.top, "--top")
     limits = parse_limits(comparing.fail_above or (), top)
     outputs = [output for output in (reporting.output, reporting.failures) if output is not None]
     check_outputs([Found(name) for name in (a, b, *(comparing.on or ()))], outputs)
@@ -72,13 +69,7 @@ def run_comparison(
 def _write(outcome: Outcome, format_name: str, reporting: Reporting, talk: Talk) -> None:
     for note in outcome.notes:
         talk.note(note)
-    with open_target(reporting.output) as target:
-        if format_name == "json":
-            text = json.dumps(as_record(outcome.report), ensure_ascii=False, indent=2, allow_nan=False)
-            target.write(text.encode("utf-8", "backslashreplace") + b"\n")
-        else:
-            width = stdout_width() if reporting.output == STDOUT else 0
-            write_sections(as_sections(outcome.report), format_name, target, width)
+    write_report(format_name, reporting.output, as_record(outcome.report), as_sections(outcome.report))
 
 
 def _exceeded(outcome: Outcome, talk: Talk) -> bool:
@@ -87,26 +78,3 @@ def _exceeded(outcome: Outcome, talk: Talk) -> bool:
     for verdict in broken:
         talk.error(SoftmaxError("limit-exceeded", f"--fail-above: {verdict.message()}"))
     return bool(broken)
-
-
-def _format(reporting: Reporting) -> str:
-    name, output = reporting.format_name, reporting.output
-    if name is not None and name not in FORMATS:
-        raise UsageError(f"--format {name}: expected one of {', '.join(FORMATS)}")
-    if name is None and output != STDOUT:
-        suffix = Path(output).suffix.lower()
-        name = next((key for key, suffixes in FORMATS.items() if suffix in suffixes), None)
-        if name is None:
-            known = ", ".join(suffix for suffixes in FORMATS.values() for suffix in suffixes)
-            raise UsageError(f"{output!r}: the suffix tells no format", hint=f"use one of {known}, or --format NAME")
-    return name or "table"
-
-
-def _ks(text: str) -> tuple[int, ...]:
-    try:
-        numbers = sorted({int(part) for part in text.split(",")})
-    except ValueError:
-        numbers = [0]
-    if numbers[0] < 1:
-        raise UsageError(f"--top {text}: expected numbers from 1 on with commas between them, as in 1,5")
-    return tuple(numbers)

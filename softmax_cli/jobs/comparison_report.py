@@ -13,9 +13,6 @@ from softmax_cli.judge.limits import Verdict, shares
 from softmax_cli.sinks.base import Section
 from softmax_cli.text import valid
 
-FORMATS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"table": (".txt",), "json": (".json",), "markdown": (".md",)}
-)
 _BITS = 1 / math.log(2)
 _TITLES: Mapping[str, str] = MappingProxyType(
     {

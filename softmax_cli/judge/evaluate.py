@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from softmax_cli.activation import check_arguments
 from softmax_cli.batch import Fault, LogitBatch, Source
 from softmax_cli.concurrency import overlap
+from softmax_cli.confidence.calibration import Calibration
 from softmax_cli.errors import FaultHandler, InputError, Location, UsageError, fail_on_fault
 from softmax_cli.judge.binning import bin_edges
 from softmax_cli.judge.bootstrap import bootstrap
@@ -31,6 +32,7 @@ class EvaluateOptions:
     accuracies; 1 is always there. bins: of calibration. class_weights: "balanced", or one a class; they weigh
     accuracy, log-loss and Brier score. bootstrap: resamples for intervals; seed: of them. goal: ("precision" | "risk"
     | "coverage", value) of a threshold. threshold: above which a label is predicted. names: of the classes.
+    calibration: what else is done to the logits.
     nan, jobs, on_fault, on_input_fault, lost: as for `judged`.
     """
 
@@ -44,6 +46,7 @@ class EvaluateOptions:
     goal: tuple[str, float] | None = None
     threshold: float = 0.5
     names: Sequence[str] | None = None
+    calibration: Calibration | None = None
     nan: str = "error"
     jobs: int = 1
     on_fault: FaultHandler = field(default=fail_on_fault)
@@ -111,7 +114,7 @@ def evaluate(
     targets.finish(options.lost())
     if not tally.rows:
         raise _nothing(source, counted)
-    return _report(source, targets, options, tally, counted)
+    return _report(source, targets, options, tally, counted, len(first[0].shape) > 1)
 
 
 def _batches(source: Source, targets: Targets) -> Iterator[tuple[LogitBatch, Truth]]:
@@ -134,7 +137,7 @@ def _measure(batch: LogitBatch, options: EvaluateOptions) -> Measure:
         raise InputError("label-count", f"{len(given):,} class weights, but {classes:,} classes")
     is_picture = len(batch.shape) > 1
     keep = not is_picture or _count(batch.shape) <= MOST_RANKED
-    return Measure(kernel, classes, tops, options.bootstrap > 0, keep)
+    return Measure(kernel, classes, tops, options.bootstrap > 0, keep, options.calibration)
 
 
 def _count(shape: Sequence[int]) -> int:
@@ -144,7 +147,9 @@ def _count(shape: Sequence[int]) -> int:
     return total
 
 
-def _report(source: Source, targets: Targets, options: EvaluateOptions, tally: Tally, counted: Counted) -> Report:
+def _report(
+    source: Source, targets: Targets, options: EvaluateOptions, tally: Tally, counted: Counted, is_picture: bool
+) -> Report:
     weights = class_weights(options.class_weights, tally.sums["support"])
     tops = [int(name.removeprefix("top_")) for name in tally.sums if name.startswith("top_")]
     summary = Summary(tally, tops, weights)
@@ -184,6 +189,8 @@ def _report(source: Source, targets: Targets, options: EvaluateOptions, tally: T
         mass_bins=mass_bins,
         confused=summary.confused(options.names),
         confusion=summary.confusion(),
+        pair_counts=summary.pair_counts(),
+        is_picture=is_picture,
         curve=curve,
         operating=operating_point(ranked, options.goal),
         notes=notes,

@@ -62,7 +62,9 @@ class Report:
     probabilities. classes: how many there are. figures: by name; None where a figure has no meaning. intervals: of
     some figures. averages: of the classes' figures, "macro" and "weighted" (and "micro" of labels). bins: of equal
     width; mass_bins: of as many rows each. confusion: (classes, classes) counts, target by row, of at most 1,000
-    classes. top_k: the figures of `top_k_accuracy`, by k. notes: what to know to read the figures.
+    classes; pair_counts: (pairs, 3), target, predicted class and count of all pairs that occur, for any number.
+    is_picture: whether rows are counted over several axes. top_k: top-k accuracy by k.
+    notes: what to know to read the figures.
     """
 
     source: str
@@ -84,9 +86,11 @@ class Report:
     mass_bins: Sequence[Bin] = ()
     confused: Sequence[Confused] = ()
     confusion: NDArray[np.int64] | None = None
+    pair_counts: NDArray[np.int64] | None = None
     curve: Sequence[CurvePoint] = ()
     operating: OperatingPoint | None = None
     threshold: float | None = None
+    is_picture: bool = False
     notes: Sequence[str] = ()
 
     def as_record(self) -> dict[str, Any]:

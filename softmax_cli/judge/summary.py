@@ -174,10 +174,17 @@ class Summary:
         if classes > min(_LARGEST_MATRIX, MOST_DENSE):
             return None
         matrix = np.zeros((classes, classes), np.int64)
-        targets, predicted, counts = self.tally.pairs.items()
+        targets, predicted, counts = self.pair_counts().T
         matrix[targets, predicted] = counts
-        np.fill_diagonal(matrix, self.tally.sums["top_1"].astype(np.int64))
         return matrix
+
+    def pair_counts(self) -> NDArray[np.int64]:
+        """Target, predicted class and count of the pairs that occur, right ones too; in order."""
+        right = self.tally.sums["top_1"].astype(np.int64)
+        same = np.flatnonzero(right)
+        targets, predicted, counts = self.tally.pairs.items()
+        pairs = np.stack([np.append(targets, same), np.append(predicted, same), np.append(counts, right[same])], axis=1)
+        return np.asarray(pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))])
 
     def notes(self) -> list[str]:
         """What to know to read the figures: empty classes, a single class, infinite loss."""
@@ -192,8 +199,8 @@ class Summary:
             )
         if self.tally.undefined:
             notes.append(
-                f"{self.tally.undefined:,} of {self.tally.rows:,} rows have no probabilities (NaN): they count as wrong, and "
-                "log-loss, Brier score and calibration aren't defined"
+                f"{self.tally.undefined:,} of {self.tally.rows:,} rows have no probability (NaN): they count as wrong, "
+                "and log-loss, Brier score and calibration have no value"
             )
         if np.isinf(sums["nll"]).any():
             notes.append("some targets have probability 0: the log-loss is infinite")

@@ -13,7 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from softmax_cli.batch import LogitBatch
+from softmax_cli.batch import FloatArray, LogitBatch
+from softmax_cli.confidence.calibration import Calibration
+from softmax_cli.confidence.ranking import calibrated
 from softmax_cli.judge.binning import bin_of
 from softmax_cli.judge.kernel import Kernel, Rows
 from softmax_cli.judge.pairs import PairCounts
@@ -75,6 +77,7 @@ class Measure:
     """Makes the part of a batch; it holds no state, so that any thread may use it.
 
     tops: the k of top-k accuracies. keep_rows: keep each row's figures for resampling. keep_confidence: for ranks.
+    calibration: what is done to the logits first, where it is more than a temperature.
     """
 
     kernel: Kernel
@@ -82,6 +85,7 @@ class Measure:
     tops: Sequence[int]
     keep_rows: bool = False
     keep_confidence: bool = True
+    calibration: Calibration | None = None
 
     def part(self, batch: LogitBatch, truth: Truth) -> Part:
         """Judge the rows of a batch that has a truth; rows without a softmax count as wrong."""
@@ -95,7 +99,10 @@ class Measure:
             lost = target[~finite]
             batch, target = batch.select(finite), target[finite]
             weights = None if weights is None else weights[finite]
-        blocks = self.kernel.judge(batch.logits, target, weights)
+        logits: FloatArray = batch.logits
+        if self.calibration is not None and not self.calibration.is_plain:
+            logits = calibrated(self.calibration, logits, batch.source)
+        blocks = self.kernel.judge(logits, target, weights)
         return self._reduced(blocks, target, lost)
 
     def _reduced(self, blocks: Sequence[Rows], target: Indices, lost: Indices) -> Part:

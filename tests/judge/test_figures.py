@@ -302,7 +302,7 @@ def test_rows_without_probabilities_count_as_wrong_and_say_so(tmp_path: Path) ->
     was_right = whole.per_class[truth[0]].recall
     assert was_right is not None
     assert found.figures["accuracy"] in (whole.figures["accuracy"], pytest.approx(whole.top_k[1] - 0.01))
-    assert any("1 of 100 rows have no probabilities" in note for note in found.notes)
+    assert any("1 of 100 rows have no probability" in note for note in found.notes)
 
 
 def test_impossible_targets_are_infinite_loss_and_said(tmp_path: Path) -> None:
