@@ -67,9 +67,8 @@ def evaluate_file(asked: Asked, ledger: Ledger, report: Reporter) -> Report:
     if calibration is not None:
         calibration.check(source.classes, names, source.name)
         calibration.check_activation(activation, source.name)
-    options = TargetOptions(
-        asked.ignore_index, multi_label=activation == "sigmoid", axis=-1 if asked.reading.axis is None else asked.reading.axis, reading=beside
-    )
+    axis = -1 if asked.reading.axis is None else asked.reading.axis
+    options = TargetOptions(asked.ignore_index, activation == "sigmoid", axis, beside)
     targets = open_targets(asked.targets, source, names, options)
     weights: str | Sequence[float] | None = asked.class_weights
     if asked.class_weights not in (None, BALANCED):
