@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 
 from softmax_cli.batch import Source
 from softmax_cli.cli.console import Talk
@@ -48,7 +49,7 @@ def run_model(
             wrap = functools.partial(KeptSource, kept=kept, options=core)
         intake = Intake(
             classifier=classifier,
-            reading=reading.for_samples(),
+            reading=replace(reading.for_samples(), jobs=core.jobs),
             images=image_options,
             texts=tuple(texts.text or ()),
             text_column=texts.text_column,

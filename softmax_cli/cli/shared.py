@@ -9,6 +9,7 @@ from softmax_cli.cli.confidence import read_confidence
 from softmax_cli.cli.console import Talk, screen_for
 from softmax_cli.cli.options import ActivationName, Console, Faults, OnError, Ranking, Selecting, Writing
 from softmax_cli.errors import ExitCode, InputError, Location, SoftmaxError, UsageError
+from softmax_cli.heap import keep_freed_blocks
 from softmax_cli.jobs.discovery import Discovery, Found, check_outputs, discover, listed_names, result_names
 from softmax_cli.jobs.failures import write_failures
 from softmax_cli.jobs.rank_many import Ledger, Unit, rank_into_each, rank_into_one
@@ -64,13 +65,16 @@ def core_options(request: Request, activation: ActivationName) -> RankOptions:
 def rank_inputs(request: Request, reading: ReadOptions, activation: ActivationName) -> int:
     """Rank saved logits; returns the exit code."""
 
+    core = core_options(request, activation)
+    reading = replace(reading, jobs=core.jobs)
+
     def unit(item: Found) -> Unit:
         return Unit(item.name, lambda ledger: open_source(item.name, replace(reading, on_fault=ledger.row_fault)))
 
     def units(found: Sequence[Found], together: bool) -> list[Unit]:
         return [unit(item) for item in found]
 
-    return rank_all(request, core_options(request, activation), units)
+    return rank_all(request, core, units)
 
 
 MakeUnits = Callable[[Sequence[Found], bool], Sequence[Unit]]
@@ -89,6 +93,7 @@ def rank_all(
     make_units: what is read as one source, of inputs that go into one output together, or not. suffixes: the files
     of directories that are inputs. model_files, also_written: what is read and written beside inputs and results.
     """
+    keep_freed_blocks()
     selecting = request.selecting
     if selecting.null and selecting.files_from is None:
         raise UsageError("--null is for --files-from")

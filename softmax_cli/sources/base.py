@@ -21,7 +21,7 @@ class ReadOptions:
     """How to read an input, where the user overrides what is sniffed. The fields are named as the options are.
 
     axis: the class axis; None reads samples instead of logits: everything behind the first axis is one row.
-    targets: whether the values of a column of targets are to be handed on.
+    targets: whether the values of a column of targets are to be handed on. jobs: threads that parse.
     """
 
     axis: int | None = -1
@@ -34,6 +34,7 @@ class ReadOptions:
     columns: str | None = None
     max_row_bytes: int = 1 << 28
     targets: bool = False
+    jobs: int = 1
     on_fault: FaultHandler = fail_on_fault
 
 

@@ -121,12 +121,8 @@ class CellReader:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_labels", [f"column_{place + 1}" for place in range(len(self.names))])
 
-    def parse(self, line: int, block: bytes) -> CellBlock:
+    def parse_reference(self, line: int, block: bytes) -> CellBlock:
         """Parse a block that begins at `line`; a bad row goes to `on_fault` and is left out."""
-        parsed = self._parse_fast(block) if len(block) > SMALL_BYTES else None
-        return parsed if parsed is not None else self._parse_reference(line, block)
-
-    def _parse_reference(self, line: int, block: bytes) -> CellBlock:
         rows: list[list[float]] = []
         offsets: list[int] = []
         texts: dict[int, list[str]] = {place: [] for place in self.texts}
@@ -178,19 +174,28 @@ class CellReader:
             return f"{column}: {visible(cell, 30)} is beyond the range of float64"
         return f"{column}: {visible(cell, 30)!r} isn't a number"
 
-    def _parse_fast(self, block: bytes) -> CellBlock | None:
-        """Parse a block at once; None where anything at all is unusual, for the reference to look at."""
+    def parse_fast(self, block: bytes) -> CellBlock | None:
+        """Parse a block at once, on any thread; None where anything at all is unusual, for the reference to look at."""
+        if len(block) <= SMALL_BYTES:
+            return None
         body = block.strip(b"\r\n")
-        if body.count(b"\r") != body.count(b"\r\n"):
+        if b"\r" in body and body.count(b"\r") != body.count(b"\r\n"):
             return None
         if not self.dialect.quotes:
             body = b"\n".join(b" ".join(cells) for line in body.split(b"\n") if (cells := line.split()))
-        elif b'"' not in body:
-            body = _BLANK_LINES.sub(b"\n", body)
+        parsed = self._parse_plain(body)
+        if parsed is None and self.dialect.quotes and b'"' not in body:
+            without_blank = _BLANK_LINES.sub(b"\n", body)
+            parsed = self._parse_plain(without_blank) if len(without_blank) < len(body) else None
+        return parsed
+
+    def _parse_plain(self, body: bytes) -> CellBlock | None:
         frame = self._read(body, self.classes)
         if frame is None:
             return None
-        values = frame.select(self._labels[place] for place in self.classes).to_numpy(order="c")
+        are_all = list(self.classes) == list(range(len(self.names)))  # a selection of 1,000 columns takes its time
+        numbers = frame if are_all else frame.select(self._labels[place] for place in self.classes)
+        values = numbers.to_numpy(order="c")
         if self._is_doubtful(values, frame, body):
             return None
         texts = {place: frame[self._labels[place]].to_list() for place in self.texts}

@@ -10,6 +10,7 @@ from typing import Any
 
 from softmax_cli.batch import LogitBatch, Source
 from softmax_cli.errors import InputError, Location, UsageError
+from softmax_cli.sources.ahead import Block, parse_ahead
 from softmax_cli.sources.base import ReadOptions, rows_or_columns
 from softmax_cli.sources.cells import WHITESPACE, CellBlock, CellReader, Dialect, is_number
 from softmax_cli.sources.columns import ID_NAMES, TARGET_NAMES, Column, Kind, Roles, assign_roles
@@ -265,7 +266,6 @@ def cell_blocks(source: Input, layout: Layout, options: ReadOptions, texts: Sequ
 
 def parsed_blocks(source: Input, reader: CellReader, has_header: bool, options: ReadOptions) -> Iterator[CellBlock]:
     """Read a text from its start with a parser, block by block."""
-    header_is_next = has_header
     with contextlib.closing(source.open()) as stream:
         blocks = text_blocks(
             stream,
@@ -274,11 +274,18 @@ def parsed_blocks(source: Input, reader: CellReader, has_header: bool, options: 
             quotes=reader.dialect.quotes,
             max_row_bytes=options.max_row_bytes,
         )
-        for line, block in blocks:
-            if header_is_next:
-                line, block, header_is_next = *_skip_header(line, block, reader.dialect), False
-            if block.strip():
-                yield reader.parse(line, block)
+        bodies = _without_header(blocks, reader.dialect) if has_header else blocks
+        full = (item for item in bodies if item[1].strip())
+        yield from parse_ahead(
+            full, reader.parse_fast, reader.parse_reference, jobs=options.jobs, waits=source.one_pass
+        )
+
+
+def _without_header(blocks: Iterator[Block], dialect: Dialect) -> Iterator[Block]:
+    for line, block in blocks:
+        yield _skip_header(line, block, dialect)
+        break
+    yield from blocks
 
 
 def _skip_header(line: int, block: bytes, dialect: Dialect) -> tuple[int, bytes]:
