@@ -11,6 +11,7 @@ import numpy as np
 
 from softmax_cli.batch import LogitBatch, Source
 from softmax_cli.errors import InputError, Location
+from softmax_cli.sources.ahead import parse_ahead
 from softmax_cli.sources.base import ReadOptions, rows_or_columns
 from softmax_cli.sources.cells import SMALL_BYTES
 from softmax_cli.sources.columns import TARGET_NAMES
@@ -147,14 +148,15 @@ class JsonLinesSource:
     def __iter__(self) -> Iterator[LogitBatch]:
         row = 0
         with contextlib.closing(self._source.open()) as stream:
-            for line, block in _blocks(stream, self._source, self._options):
-                simple = len(block) > SMALL_BYTES and self._target_key is None
-                fast = self._parse_fast(block, row) if simple else None
-                batch, count = fast or self._parse_reference(line, block, row)
+            blocks = _blocks(stream, self._source, self._options)
+            for batch, count in parse_ahead(
+                blocks, self._parse_fast, self._parse_reference, jobs=self._options.jobs, waits=self.one_pass
+            ):
+                yield replace(batch, rows=row + batch.rows)
                 row += count
-                yield batch
 
-    def _parse_reference(self, line: int, block: bytes, first: int) -> tuple[LogitBatch, int]:
+    def _parse_reference(self, line: int, block: bytes) -> tuple[LogitBatch, int]:
+        """The rows of a block, counted from its begin, and how many there are with the bad ones."""
         good: list[Record] = []
         rows: list[int] = []
         count = 0
@@ -164,7 +166,7 @@ class JsonLinesSource:
             except InputError as error:
                 self._options.on_fault(error)
                 continue
-            rows.append(first + count - 1)
+            rows.append(count - 1)
         values = np.array([item.logits for item in good], np.float64).reshape(len(good), self.record.classes)
         batch = self._batch(values, np.array(rows, np.int64), [item.id for item in good])
         if self._target_key is not None:
@@ -174,36 +176,41 @@ class JsonLinesSource:
     def _batch(self, values: Any, rows: Any, ids: list[str]) -> LogitBatch:
         return LogitBatch(self.name, values, rows, ids if self.record.id_key is not None else None)
 
-    def _parse_fast(self, block: bytes, first: int) -> tuple[LogitBatch, int] | None:
+    def _parse_fast(self, block: bytes) -> tuple[LogitBatch, int] | None:
         """Parse a block at once; None where it isn't plainly like the first line, for the reference to look at."""
-        body = block.strip()
-        count = body.count(b"\n") + 1
-        if b"\n\n" in body or b"\n\r\n" in body:
+        if len(block) <= SMALL_BYTES or self._target_key is not None:
+            return None
+        ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
+        count = len(ends) + (not block.endswith(b"\n"))
+        if (np.diff(ends, prepend=-1) <= len("\r\n")).any():  # a blank line
             return None
         is_list = self.record.field is None
-        parsed = self._fast_lists(body, count) if is_list else self._fast_objects(body, count)
+        parsed = self._fast_lists(block.strip(), count) if is_list else self._fast_objects(block, count)
         if parsed is None or len(parsed[0]) != count or not np.isfinite(parsed[0]).all():
             return None
-        return self._batch(parsed[0], np.arange(first, first + count, dtype=np.int64), parsed[1]), count
+        return self._batch(parsed[0], np.arange(count, dtype=np.int64), parsed[1]), count
 
     def _fast_lists(self, body: bytes, count: int) -> tuple[Any, list[str]] | None:
         """Lists alone are no records for the fast parser: make each the only field of one."""
-        if body.count(b"[") != count or body.count(b"]") != count or body.count(b"\r") or b'"' in body:
+        if body.count(b"[") != count or body.count(b"]") != count or b"\r" in body or b'"' in body:
             return None
         lines = b'{"l":' + body.replace(b"\n", b'}\n{"l":') + b"}"
         return self._fast_records(lines, "l", None)
 
     def _fast_objects(self, body: bytes, count: int) -> tuple[Any, list[str]] | None:
         record, example = self.record, self.record.example
+        if b"\\" in body and b"\\u" in body:
+            return None
         # The keys of all lines together must be those of the first: a key that stands twice somewhere, or is
         # spelled with escapes, shows in a count.
-        if body.count(b'":') != example.count(b'":') * count or b"\\u" in body:
+        quoted = Quoted(body)
+        if quoted.count(b'":') != example.count(b'":') * count:
             return None
-        if any(body.count(key) != count or example.count(key) != 1 for key in record.written_keys()):
+        if any(quoted.count(key) != count or example.count(key) != 1 for key in record.written_keys()):
             return None
         if record.id_key is not None:
             key = f'"{record.id_key}":'.encode()
-            if body.count(key + b' "') + body.count(key + b'"') != count:  # ids that aren't text
+            if quoted.count(key + b' "') + quoted.count(key + b'"') != count:  # ids that aren't text
                 return None
         return self._fast_records(body, str(record.field), record.id_key)
 
@@ -238,6 +245,21 @@ def target_key(example: bytes, source: Input, options: ReadOptions) -> str | Non
     if wanted is not None and wanted not in keys:
         raise InputError("unknown-column", f"--target-column: no field {visible(wanted)!r}", at=source.at)
     return wanted or next((key for key in keys if key.lower() in TARGET_NAMES), None)
+
+
+class Quoted:
+    """Counts what begins with a quote: of the few quotes in a text of numbers, as `bytes.count` looks at every byte."""
+
+    def __init__(self, text: bytes):
+        self._bytes = np.frombuffer(text, np.uint8)
+        self._places = np.flatnonzero(self._bytes == ord('"'))
+
+    def count(self, wanted: bytes) -> int:
+        """How often `wanted`, whose first byte is a quote, stands in the text."""
+        places = self._places[self._places <= len(self._bytes) - len(wanted)]
+        for offset, byte in enumerate(wanted[1:], 1):
+            places = places[self._bytes[places + offset] == byte]
+        return len(places)
 
 
 def open_source(source: Input, options: ReadOptions) -> Source:
