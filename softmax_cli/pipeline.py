@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,8 @@ from softmax_cli.ranking import rank_batch
 from softmax_cli.sinks.base import Sink
 
 T = TypeVar("T")
+# With NaN, +inf, or nothing but -inf among the logits, every probability is NaN: no need to look at all logits first.
+_NAN_WHERE_BAD = ("softmax", "log-softmax")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,15 @@ def rank_source(source: Source, options: RankOptions) -> Iterator[Ranked]:
     if options.confidence is not None:
         options.confidence.check(source.classes, names, activation, source.name)
         rank_rows = options.confidence.rank_batch
+    shows_bad = rank_rows is rank_batch and activation in _NAN_WHERE_BAD
+    ranked_batch = functools.partial(
+        rank_rows,
+        names=names,
+        top=options.top,
+        activation=activation,
+        temperature=options.temperature,
+        min_probability=options.min_probability,
+    )
 
     def batches() -> Iterator[LogitBatch]:
         empty = True
@@ -124,16 +136,12 @@ def rank_source(source: Source, options: RankOptions) -> Iterator[Ranked]:
 
     def rank(batch: LogitBatch, whole: bool) -> tuple[Ranked, list[Fault]]:
         faults: list[Fault] = []
-        if options.nan == "error":
+        if options.nan == "error" and not shows_bad:
             batch, faults = split_finite(batch, names)
-        ranked = rank_rows(
-            batch,
-            names,
-            top=options.top,
-            activation=activation,
-            temperature=options.temperature,
-            min_probability=options.min_probability,
-        )
+        ranked = ranked_batch(batch)
+        if options.nan == "error" and shows_bad and np.isnan(ranked.probabilities).any():
+            batch, faults = split_finite(batch, names)
+            ranked = ranked_batch(batch)
         return replace(ranked, whole=whole), faults
 
     for ranked, faults in _ranked(batches(), rank, source, options.jobs):

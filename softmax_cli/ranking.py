@@ -44,20 +44,23 @@ def reference_order(logits: FloatArray, k: int) -> IndexArray:
 
 
 def _repeated_maximum(logits: FloatArray, k: int, out: FloatArray | None = None) -> IndexArray:
-    """Take the maximum k times; argmax gives the first of equals, as the order wants it."""
+    """Take the maximum k times; argmax gives the first of equals, as the order wants it, or the first NaN."""
     work = np.empty(logits.shape, logits.dtype) if out is None else out
     np.copyto(work, logits)
     order = np.empty((len(work), k), np.int64)
     every = np.arange(len(work))
+    unsure = np.zeros(len(work), bool)
     for place in range(k):
         best = work.argmax(axis=1)
         order[:, place] = best
         left = work[every, best]
+        if not place:
+            unsure |= np.isnan(left)
         work[every, best] = -np.inf
     # Where only -inf was left, "already taken" and "masked class" can't be told apart.
-    masked = np.isneginf(left)
-    if masked.any():
-        order[masked] = reference_order(logits[masked], k)
+    unsure |= np.isneginf(left)
+    if unsure.any():
+        order[unsure] = reference_order(logits[unsure], k)
     return order
 
 
@@ -93,10 +96,10 @@ def select(logits: FloatArray, k: int, out: FloatArray | None = None) -> IndexAr
 
     logits: (rows, classes) with 1 ≤ k ≤ classes; any strides. out: scratch of the same shape and type.
     """
-    if np.isnan(logits.max(initial=-np.inf)):
-        return reference_order(logits, k)
     if k <= _FEW:
         return _repeated_maximum(logits, k, out)
+    if np.isnan(logits.max(initial=-np.inf)):
+        return reference_order(logits, k)
     if logits.dtype == np.float32:
         return _packed_keys(logits, k)
     return _above_threshold(logits, k)
