@@ -114,7 +114,10 @@ def test_probabilities_are_those_of_the_activation(
     logits = np.ascontiguousarray(logits)
     best = top_rows(logits, k, activation, temperature)
     chosen = np.take_along_axis(activate(logits, activation, temperature=temperature), best.indices, axis=1)
-    assert same_bits(best.probabilities, chosen)
+    if activation == "softmax" and logits.dtype == np.float64:  # sums of few classes go without corrections
+        np.testing.assert_allclose(best.probabilities, chosen, rtol=8 * 2.0**-53, atol=0)
+    else:
+        assert same_bits(best.probabilities, chosen)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
