@@ -40,6 +40,23 @@ def read_temperature(text: str) -> tuple[float, Calibration | None]:
     return value, None
 
 
+def read_plain_temperature(text: str) -> tuple[float, Calibration | None]:
+    """Take `--temperature` where it can only be a number to divide by: as given, or fitted.
+
+    Raises as `read_temperature` does, and UsageError for the file of another calibration.
+    """
+    temperature, calibration = read_temperature(text)
+    if calibration is not None and not calibration.is_plain:
+        raise UsageError(
+            f"--temperature {text}: only a temperature of logits can be explained, not {_what(calibration)}"
+        )
+    return temperature, calibration
+
+
+def _what(calibration: Calibration) -> str:
+    return "one of probabilities" if calibration.method == "temperature" else f"{calibration.method} scaling"
+
+
 def read_confidence(ranking: Ranking) -> tuple[float, Confidence | None]:
     """The temperature, and what else is done to the ranking; None where that is nothing.
 

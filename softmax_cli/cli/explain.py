@@ -68,8 +68,14 @@ Jacobian = Annotated[
     bool, typer.Option("--jacobian", help="Add the matrix of derivatives.", rich_help_panel="Explanation")
 ]
 Temperature = Annotated[
-    float,
-    typer.Option("-t", "--temperature", metavar="T", help="Add the softmax of x / T.", rich_help_panel="Explanation"),
+    str,
+    typer.Option(
+        "-t",
+        "--temperature",
+        metavar="T|FILE",
+        help="Add the softmax of x / T; FILE is what calibrate wrote.",
+        rich_help_panel="Explanation",
+    ),
 ]
 Explained = Annotated[
     ExplainedName,
@@ -106,7 +112,7 @@ def explain(
     labels: Labels = None,
     target: TargetClass = None,
     jacobian: Jacobian = False,
-    temperature: Temperature = 1.0,
+    temperature: Temperature = "1",
     activation: Explained = ExplainedName.SOFTMAX,
     top: Top = 10,
     format_name: FormatName = None,
@@ -120,26 +126,28 @@ def explain(
     `softmax explain 3.2 1.3 0.2 0.8 --labels dog,cat,horse,cheetah --target dog`, `softmax explain -- -1 2`,
     `softmax explain logits.npy --row 3`.
     """
-    from softmax_cli.cli.confidence import check_temperature
+    from softmax_cli.cli.confidence import read_plain_temperature
     from softmax_cli.cli.console import Talk, screen_for, stdin_is_terminal
     from softmax_cli.explain.page import choose_format, picture, write
     from softmax_cli.explain.row import find_class, find_row
     from softmax_cli.judge.explanation import explain as explained
     from softmax_cli.judge.plots.figure import check_plot, write_picture
 
-    check_temperature(temperature)
+    heat, calibration = read_plain_temperature(temperature)
     if plot is not None:
         check_plot(plot)
     name = choose_format(format_name, output)
     given = numbers or ([] if stdin_is_terminal() else ["-"])
     found = find_row(given, row, labels, reading.for_logits())
+    if calibration is not None:
+        calibration.check(len(found.logits), found.names, found.origin or "arguments")
     talk = Talk(console)
     for note in found.notes:
         talk.note(note)
     explanation = explained(
         found.logits,
         found.names,
-        temperature=temperature,
+        temperature=heat,
         target=None if target is None else find_class(target, found.names, len(found.logits)),
         jacobian=jacobian,
         sigmoids=activation is ExplainedName.SIGMOID,

@@ -70,7 +70,7 @@ def picture(explanation: Explanation) -> Picture:
         title + (f" ({hidden:,} more classes)" if hidden else ""),
         [explanation.label(index) for index in order],
         [float(plain.probabilities[index]) for index in order],
-        "T = 1",
+        "T = 1" if tempered is not None else "probability",
         None if tempered is None else [float(tempered.probabilities[index]) for index in order],
         "" if tempered is None else f"T = {tempered.temperature:g}",
     )

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from softmax_cli.activation import softmax
+from softmax_cli.confidence.calibration import Calibration
+from softmax_cli.confidence.files import calibration_text
 from softmax_cli.explain.row import read_names
 from tests.conftest import SAMPLES, Run
 
@@ -122,6 +124,23 @@ def test_any_axis(softmax_here: Here) -> None:
     flat = np.moveaxis(values, 1, -1).reshape(-1, values.shape[1])
     assert found["probabilities"] == softmax(flat[5].astype(np.float64)).tolist()
     assert found["source"].endswith("at [0, 0, 5]")
+
+
+def test_a_fitted_temperature(softmax_here: Here, tmp_path: Path) -> None:
+    file = tmp_path / "T.json"
+    file.write_bytes(calibration_text(Calibration("temperature", 2, 2.0), {}))
+    assert record(softmax_here, "1", "3", "-t", file)["at_temperature"]["scaled"] == [0.5, 1.5]
+    code, _, err = softmax_here("explain", "1", "3", "2", "-t", file)
+    assert code == 1
+    assert "error[calibration-mismatch]: arguments: 3 classes, but" in err
+    other = tmp_path / "V.json"
+    other.write_bytes(calibration_text(Calibration("vector", 2, weights=np.ones(2), biases=np.zeros(2)), {}))
+    code, _, err = softmax_here("explain", "1", "3", "-t", other)
+    assert code == 2
+    assert "only a temperature of logits can be explained, not vector scaling" in err
+    code, _, err = softmax_here("explain", "1", "3", "-t", tmp_path / "none.json")
+    assert code == 2
+    assert "neither a positive number nor a file" in err
 
 
 def test_stdin(softmax_process: Run) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#666666"
+_LEGEND: dict[str, Any] = {"framealpha": 0.85, "edgecolor": "none"}  # readable on top of bars
 _PLAIN: dict[str, Any] = {"parse_math": False}  # a $ in a name is a $
 _MOST_CLASSES = 20  # with names beside the matrix
 _MOST_NUMBERS = 12  # classes, up to which each cell holds its count
@@ -68,7 +69,7 @@ def reliability(axes: Axes, panel: Reliability) -> None:
     )
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="perfectly calibrated")
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy")
-    axes.legend(loc="upper left", fontsize=8, frameon=False)
+    axes.legend(loc="upper left", fontsize=8, **_LEGEND)
     _title(axes, "Reliability", f"ECE {_figure(panel.ece)}")
 
 
@@ -87,7 +88,7 @@ def histogram(axes: Axes, panel: Histogram) -> None:
             axes.axvline(value, color=color, linestyle=style, linewidth=2, label=f"{name} {value:.3f}")
     axes.set(xlim=(0, 1), ylim=(0, 1.05 * max(share.max(initial=0), 0.05)), xlabel="confidence", ylabel="share of rows")
     if rows:
-        axes.legend(loc="best", fontsize=8, frameon=False)
+        axes.legend(loc="best", fontsize=8, **_LEGEND)
     _title(axes, "Confidence", f"{rows:,} row{'' if rows == 1 else 's'}")
 
 
@@ -98,7 +99,7 @@ def risk_coverage(axes: Axes, panel: RiskCoverage) -> None:
         axes.axhline(
             float(panel.risk[-1]), color=GREY, linestyle="--", linewidth=1, label=f"all rows: {panel.risk[-1]:.4f}"
         )
-        axes.legend(loc="best", fontsize=8, frameon=False)
+        axes.legend(loc="best", fontsize=8, **_LEGEND)
     top = float(np.nanmax(panel.risk, initial=0))
     axes.set(
         xlim=(0, 1), ylim=(0, 1.3 * top or 1), xlabel="coverage (share of rows answered)", ylabel="risk (error rate)"
@@ -180,7 +181,7 @@ def temperature_curve(axes: Axes, panel: TemperatureCurve) -> None:
     axes.set_xscale("log")
     axes.set(xlabel="temperature", ylabel="NLL (nats)")
     _plain_ticks(axes, panel.temperatures)
-    axes.legend(loc="best", fontsize=9, frameon=False)
+    axes.legend(loc="best", fontsize=9, **_LEGEND)
     _title(axes, "Negative log-likelihood and temperature")
 
 
@@ -210,12 +211,18 @@ def bars(axes: Axes, panel: Bars) -> None:
     axes.set_yticks(places, [drawable(label, 32) for label in panel.labels], fontsize=9, **_PLAIN)
     axes.set_ylim(max(len(places), 1) - 0.5, -0.5)
     low, high = min([0.0, *panel.values]), max([1.0, *panel.values])  # beyond: values that are no probabilities
-    axes.set(xlim=(1.12 * low, 1.12 * high), xlabel="probability" if low == 0 and high == 1 else "value")
+    axes.set(xlim=(1.12 * low, 1.12 * high), xlabel=_axis(panel, low == 0 and high == 1))
     if low == 0 and high == 1:
         axes.set_xticks(np.linspace(0, 1, 6))
     if len(series) > 1:
-        axes.legend(loc="lower right", fontsize=9, frameon=False)
+        axes.legend(loc="lower right", fontsize=9, **_LEGEND)
     _title(axes, drawable(panel.title, 60))
+
+
+def _axis(panel: Bars, are_shares: bool) -> str:
+    if panel.other is not None:
+        return "probability"
+    return panel.name if are_shares else "value"
 
 
 def _share(value: float) -> str:
