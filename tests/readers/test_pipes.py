@@ -92,9 +92,9 @@ def test_a_slow_pipe_is_not_waited_for(piece: bytes, arguments: list[str]) -> No
     "piece", [b"[1.000000,2.000000,3.000000]\n", b'{"id": "a", "logits": [1.000000,2.000000,3.000000]}\n']
 )
 def test_a_slow_pipe_of_json_lines_is_not_waited_for(piece: bytes) -> None:
-    assert b"3.0" in first_output(piece, ["-f", "csv", "-"], 3)
+    assert b"3.0" in first_output(piece, ["-f", "csv", "-"], 20)
 
 
 @pytest.mark.parametrize("piece", [b"1,2,3\n", b"a,b,c\n1,2,3\n"])
 def test_a_short_line_of_a_slow_pipe_is_not_waited_for(piece: bytes) -> None:
-    assert b"3.0" in first_output(piece, ["-f", "csv", "-"], 3)
+    assert b"3.0" in first_output(piece, ["-f", "csv", "-"], 20)
