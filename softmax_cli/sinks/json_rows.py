@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from softmax_cli.batch import Ranked
 from softmax_cli.errors import InputError
@@ -14,6 +15,9 @@ from softmax_cli.sinks.base import SinkOptions
 from softmax_cli.sinks.frames import labels_of, source_column
 from softmax_cli.sinks.target import Target
 from softmax_cli.text import valid
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 def json_lines(ranked: Ranked) -> bytes:
@@ -32,12 +36,6 @@ def json_lines(ranked: Ranked) -> bytes:
             "probability": ranked.probabilities.reshape(-1)[flat],
         }
     ).to_struct("predictions")
-    groups = np.repeat(np.arange(len(ranked)), kept.sum(axis=1))
-    nested = (
-        pl.DataFrame({"group": groups, "predictions": predictions})
-        .group_by("group", maintain_order=True)
-        .agg("predictions")
-    )
     columns: dict[str, Any] = {
         "source": source_column(ranked),
         "row": ranked.rows,
@@ -49,12 +47,23 @@ def json_lines(ranked: Ranked) -> bytes:
         columns["id"] = pl.Series(ranked.ids, dtype=pl.String)
     if ranked.abstained is not None:
         columns["abstained"] = ranked.abstained
-    frame = pl.DataFrame({**columns, "group": np.arange(len(ranked))})
-    frame = frame.join(nested, on="group", how="left", maintain_order="left").drop("group")
-    frame = frame.with_columns(pl.col("predictions").fill_null([]))
+    columns["predictions"] = _nested(predictions, kept)
     buffer = io.BytesIO()
-    frame.write_ndjson(buffer)
+    pl.DataFrame(columns).write_ndjson(buffer)
     return buffer.getvalue()
+
+
+def _nested(predictions: pl.Series, kept: NDArray[np.bool_]) -> pl.Series:
+    """The predictions of each row as a list. kept: (rows, k), which of them stand."""
+    import polars as pl
+
+    if kept.size and kept.all():
+        return predictions.reshape(kept.shape).arr.to_list()
+    groups = np.repeat(np.arange(len(kept)), kept.sum(axis=1))
+    lists = pl.DataFrame({"group": groups, "predictions": predictions}).group_by("group", maintain_order=True)
+    every = pl.DataFrame({"group": np.arange(len(kept))})
+    found = every.join(lists.agg("predictions"), on="group", how="left", maintain_order="left")
+    return found["predictions"].fill_null(pl.Series([[]], dtype=found.schema["predictions"]))
 
 
 def json_objects(ranked: Ranked) -> list[bytes]:

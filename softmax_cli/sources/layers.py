@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import lzma
 import queue
+import sys
 import threading
 import zlib
 from collections.abc import Callable
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 _READ_BYTES = 1 << 20
 _HEAD_STEP = 1 << 13
-_QUEUED_READS = 32
+_QUEUED_READS = 12
 _BOMB_BYTES = 1 << 28
 _BOMB_RATIO = 200  # deflate reaches 1,032 on zeros; real logits stay below 50
 
@@ -48,10 +50,21 @@ class Layer(io.RawIOBase):
         super().close()
 
 
+def widen_pipe(stream: ByteStream) -> None:
+    """Let a pipe hold as much as is read at once, where the system can: 16 times fewer wakes on Linux."""
+    if sys.platform != "linux":
+        return
+    import fcntl
+
+    with contextlib.suppress(OSError, ValueError):  # no pipe, or more than the user may have
+        fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, _READ_BYTES)
+
+
 class Pump(io.RawIOBase):
     """Reads a pipe in a thread, so that a read returns what has arrived instead of waiting for a full buffer."""
 
     def __init__(self, stream: ByteStream, owned: bool):
+        widen_pipe(stream)
         self._stream = stream
         self._owned = owned  # whether to close it at its end
         self._queue: queue.Queue[bytes | OSError] = queue.Queue(_QUEUED_READS)
