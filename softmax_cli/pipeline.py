@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from softmax_cli.batch import Fault, LogitBatch, Ranked, Source
+from softmax_cli.classes.stage import ClassChoice
 from softmax_cli.concurrency import overlap
 from softmax_cli.confidence.ranking import Confidence
 from softmax_cli.errors import FaultHandler, InputError, Location, fail_on_fault
@@ -32,7 +33,7 @@ class RankOptions:
     activation: None leaves it to the input, which mostly is logits: softmax.
     labels: names that override those of the input; labels_from: their file, for messages. on_fault takes the errors
     of rows, on_input_fault those of inputs that failed among others. keep_faults: hand them on to the sink as well.
-    confidence: a calibration, conformal sets, or when to abstain.
+    confidence: a calibration, conformal sets, or when to abstain. classes: some of them, or groups; None: all.
     """
 
     top: int = 5
@@ -47,6 +48,7 @@ class RankOptions:
     on_input_fault: FaultHandler = field(default=fail_on_fault)
     keep_faults: bool = False
     confidence: Confidence | None = None
+    classes: ClassChoice | None = None
 
 
 def usable_cores() -> int:
@@ -112,10 +114,13 @@ def rank_source(source: Source, options: RankOptions) -> Iterator[Ranked]:
     """Rank a source's batches, in order; at least one batch comes, if an empty one."""
     names = names_for(source, options)
     activation = activation_for(source, options)
-    rank_rows = rank_batch
+    choice = options.classes
+    rank_rows = rank_batch if choice is None else choice.rank_batch
+    if choice is not None and source.classes:
+        choice.view(names, source.classes, activation, source.name)
     if options.confidence is not None:
         options.confidence.check(source.classes, names, activation, source.name)
-        rank_rows = options.confidence.rank_batch
+        rank_rows = replace(options.confidence, rank=rank_rows).rank_batch
     shows_bad = rank_rows is rank_batch and activation in _NAN_WHERE_BAD
     ranked_batch = functools.partial(
         rank_rows,
@@ -138,6 +143,8 @@ def rank_source(source: Source, options: RankOptions) -> Iterator[Ranked]:
         faults: list[Fault] = []
         if options.nan == "error" and not shows_bad:
             batch, faults = split_finite(batch, names)
+            if choice is not None:
+                batch, faults = choice.split_masked(batch, faults, names, activation)
         ranked = ranked_batch(batch)
         if options.nan == "error" and shows_bad and np.isnan(ranked.probabilities).any():
             batch, faults = split_finite(batch, names)

@@ -69,7 +69,9 @@ def read_groups(path: str) -> Groups:
 
 def _rows(text: str, path: str) -> list[tuple[int, tuple[str, str]]]:
     reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter="\t" if Path(path).suffix.lower() in (".tsv", ".tab") else ",", strict=True
+        io.StringIO(text, newline=""),
+        delimiter="\t" if Path(path).suffix.lower() in (".tsv", ".tab") else ",",
+        strict=True,
     )
     rows: list[tuple[int, tuple[str, str]]] = []
     try:
@@ -79,7 +81,7 @@ def _rows(text: str, path: str) -> list[tuple[int, tuple[str, str]]]:
                 continue
             at = Location(path, line=reader.line_num)
             if len(texts) != 2 or not all(texts):
-                message = f"{len([text for text in texts if text])} names, expected a child and its parent"
+                message = f"{visible(','.join(texts), 60)!r} isn't a child and its parent"
                 raise InputError("bad-groups", message, at=at, hint="a name with a comma in it stands in quotes")
             if rows or tuple(text.lower() for text in texts) not in _HEADERS:
                 rows.append((reader.line_num, (texts[0], texts[1])))

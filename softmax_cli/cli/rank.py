@@ -5,12 +5,14 @@ from typing import Annotated
 import typer
 
 from softmax_cli.cli import options as opt
+from softmax_cli.cli.class_options import Classes
 from softmax_cli.cli.groups import grouped
 
 
 @grouped
 def rank(
     ranking: opt.Ranking,
+    classes: Classes,
     reading: opt.Reading,
     selecting: opt.Selecting,
     faults: opt.Faults,
@@ -29,5 +31,5 @@ def rank(
     """
     from softmax_cli.cli.shared import Request, rank_inputs
 
-    request = Request(selecting.arguments(inputs), ranking, selecting, faults, writing, console)
+    request = Request(selecting.arguments(inputs), ranking, selecting, faults, writing, console, classes)
     return rank_inputs(request, reading.for_logits(), activation)

@@ -6,6 +6,7 @@ import typer
 
 from softmax_cli.cli import model_options as mod
 from softmax_cli.cli import options as opt
+from softmax_cli.cli.class_options import Classes
 from softmax_cli.cli.groups import grouped
 
 
@@ -17,6 +18,7 @@ def run(
     model_group: mod.Model,
     isolating: mod.Isolating,
     ranking: opt.Ranking,
+    classes: Classes,
     images: mod.Images,
     texts: mod.Texts,
     reading: opt.Reading,
@@ -41,5 +43,5 @@ def run(
     from softmax_cli.cli.shared import Request
 
     arguments = selecting.arguments(inputs) if inputs or not texts.text else []
-    request = Request(arguments, ranking, selecting, faults, writing.results(), console)
+    request = Request(arguments, ranking, selecting, faults, writing.results(), console, classes)
     return run_model(request, reading, model, model_group, isolating, images, texts, writing, activation)

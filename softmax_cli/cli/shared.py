@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from softmax_cli.cli.class_options import Classes
 from softmax_cli.cli.confidence import read_confidence
 from softmax_cli.cli.console import Talk, screen_for
 from softmax_cli.cli.options import ActivationName, Console, Faults, OnError, Ranking, Selecting, Writing
@@ -33,6 +34,7 @@ class Request:
     faults: Faults
     writing: Writing
     console: Console
+    classes: Classes = Classes()  # noqa: RUF009 - frozen
 
 
 def core_options(request: Request, activation: ActivationName) -> RankOptions:
@@ -59,6 +61,7 @@ def core_options(request: Request, activation: ActivationName) -> RankOptions:
         nan=str(request.faults.nan),
         jobs=request.console.jobs or usable_cores(),
         confidence=confidence,
+        classes=request.classes.choice(confidence, Talk(request.console).note),
     )
 
 

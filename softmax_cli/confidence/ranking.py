@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,11 +20,12 @@ from softmax_cli.text import visible
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """What is done to a ranking so that it can be acted on; each part may be missing."""
+    """What is done to a ranking so that it can be acted on; each part may be missing. rank: ranks what isn't."""
 
     calibration: Calibration | None = None
     sets: ConformalSets | None = None
     abstention: Abstention | None = None
+    rank: Callable[..., Ranked] = rank_batch
 
     def check(self, classes: int | None, names: Sequence[str] | None, activation: str, source: str) -> None:
         """See that a source is what the calibration is for.
@@ -52,7 +53,7 @@ class Confidence:
             calibration.check(int(batch.logits.shape[1]), None, batch.source)
         if calibration is None or calibration.is_plain:
             by = temperature if calibration is None else calibration.temperature
-            ranked = rank_batch(
+            ranked = self.rank(
                 batch, names, top=more, activation=activation, temperature=by, min_probability=min_probability
             )
         else:
