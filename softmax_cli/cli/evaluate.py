@@ -93,6 +93,15 @@ class Judging:
             rich_help_panel=opt.OUTPUT_PANEL,
         ),
     ] = None
+    plot: Annotated[
+        str | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Draw reliability, confidence, risk over coverage and confusion in one figure: .png, .svg or .pdf.",
+            rich_help_panel=opt.OUTPUT_PANEL,
+        ),
+    ] = None
 
 
 @grouped

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from softmax_cli.cli.confidence import read_temperature
-from softmax_cli.cli.console import Talk
+from softmax_cli.cli.console import Talk, screen_for
 from softmax_cli.cli.options import ActivationName, Console, OnError, Reading
-from softmax_cli.cli.reporting import numbers_from_one, report_format, write_report
+from softmax_cli.cli.reporting import numbers_from_one, report_format, write_charts, write_report
 from softmax_cli.errors import ExitCode, UsageError
 from softmax_cli.jobs.confusion_file import check_confusion_file, write_confusion
 from softmax_cli.jobs.discovery import Found, check_outputs
@@ -16,12 +16,17 @@ from softmax_cli.jobs.evaluation_report import as_sections
 from softmax_cli.jobs.failures import write_failures
 from softmax_cli.jobs.rank_many import Ledger
 from softmax_cli.judge.evaluate import EvaluateOptions
+from softmax_cli.judge.plots.evaluation import evaluation_charts, evaluation_picture
+from softmax_cli.judge.plots.figure import check_plot, write_picture
+from softmax_cli.judge.report import Report
 from softmax_cli.labels import read_labels
 from softmax_cli.pipeline import usable_cores
 
 if TYPE_CHECKING:
     from softmax_cli.cli.compare import Reporting
     from softmax_cli.cli.evaluate import Judging
+
+_LEAST_FOR_CHARTS = 60  # columns
 
 
 def run_evaluation(
@@ -31,8 +36,10 @@ def run_evaluation(
     format_name = report_format(reporting.format_name, reporting.output)
     check_confusion_file(judging.confusion)
     asked = _asked(logits, judging, reading, nan, console)
-    outputs = [name for name in (reporting.output, reporting.failures, judging.confusion) if name is not None]
-    check_outputs([Found(logits)], outputs)
+    if judging.plot is not None:
+        check_plot(judging.plot)
+    outputs = (reporting.output, reporting.failures, judging.confusion, judging.plot)
+    check_outputs([Found(logits)], [name for name in outputs if name is not None])
     talk = Talk(console)
     ledger = Ledger(talk, skip=reporting.on_error is OnError.SKIP)
     try:
@@ -41,11 +48,24 @@ def run_evaluation(
             talk.note(note)
         if judging.confusion is not None:
             write_confusion(judging.confusion, report)
-        write_report(format_name, reporting.output, report.as_record(), as_sections(report))
+        if judging.plot is not None:
+            write_picture(evaluation_picture(report), judging.plot)
+        _write(report, format_name, reporting.output, console)
     finally:
         if reporting.failures is not None:
             write_failures(reporting.failures, ledger.failures)
     return int(ExitCode.PARTIAL if ledger.failures else ExitCode.OK)
+
+
+def _write(report: Report, format_name: str, output: str, console: Console) -> None:
+    """Write the report; on a terminal with charts, the one of confidence instead of its table."""
+    screen = screen_for(output, console, report.activation)
+    charts: list[list[str]] = []
+    if format_name == "table" and screen.width >= _LEAST_FOR_CHARTS:
+        charts = evaluation_charts(report, screen.width, screen.ascii_only)
+    write_report(format_name, output, report.as_record(), as_sections(report, charted=bool(charts)))
+    if charts:
+        write_charts(charts)
 
 
 def _asked(logits: str, judging: Judging, reading: Reading, nan: str, console: Console) -> Asked:

@@ -45,6 +45,13 @@ def write_report(format_name: str, output: str, record: Mapping[str, Any], secti
             write_sections(sections, format_name, target, stdout_width() if output == STDOUT else 0)
 
 
+def write_charts(charts: Sequence[Sequence[str]]) -> None:
+    """Write charts of text to the terminal, below a report."""
+    with open_target(STDOUT) as target:
+        for chart in charts:
+            target.write(("\n" + "\n".join(chart) + "\n").encode("utf-8", "backslashreplace"))
+
+
 def numbers_from_one(text: str, option: str) -> tuple[int, ...]:
     """Whole numbers from 1 on with commas between them, in order.
 

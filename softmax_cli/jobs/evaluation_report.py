@@ -35,13 +35,13 @@ _TITLES: Mapping[str, tuple[str, bool]] = MappingProxyType(
 )
 
 
-def as_sections(report: Report) -> list[Section]:
-    """A report as tables; what has no value is a dash."""
+def as_sections(report: Report, charted: bool = False) -> list[Section]:
+    """A report as tables; what has no value is a dash. charted: without the bins, which a chart shows."""
     return [
         _overview(report),
         _figures(report),
         _operating(report),
-        _calibration(report),
+        *([] if charted else [_calibration(report)]),
         _averages(report),
         _classes(report),
         _confused(report),

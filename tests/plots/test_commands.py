@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from softmax_cli.judge.plots import figure
-from softmax_cli.judge.plots.records import Bars, Picture
+from softmax_cli.judge.plots.records import Bars, Confusion, Histogram, Picture, Reliability, RiskCoverage
+from tests.cli.support import assert_fits, on_terminal
 from tests.conftest import SAMPLES, Run
 
 Here = Callable[..., tuple[int, str, str]]
@@ -69,6 +70,35 @@ def test_explain(softmax_here: Here, drawn: list[Picture], tmp_path: Path) -> No
     assert bars.title == "The softmax of 3 logits (1 more classes)"
     assert bars.values == pytest.approx([0.66524, 0.24473], abs=1e-5)
     assert bars.other == pytest.approx([0.50648, 0.30719], abs=1e-5)
+
+
+DIGITS = (SAMPLES / "digits" / "logits.parquet", "--targets", SAMPLES / "digits" / "truth.csv")
+
+
+def test_evaluate(softmax_here: Here, drawn: list[Picture], tmp_path: Path) -> None:
+    plain = softmax_here("evaluate", *DIGITS)
+    assert softmax_here("evaluate", *DIGITS, "--plot", tmp_path / "x.png") == plain
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+    assert [type(panel) for panel in drawn[0].panels] == [Reliability, Histogram, RiskCoverage, Confusion]
+    confusion = drawn[0].panels[-1]
+    assert isinstance(confusion, Confusion)
+    assert confusion.matrix.sum() == 120
+    assert confusion.names is not None
+    assert confusion.names[3] == "three"
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_evaluate_charts_on_a_terminal_only(softmax_here: Here, columns: int) -> None:
+    piped = softmax_here("evaluate", *DIGITS)[1]
+    shown = on_terminal("evaluate", *DIGITS, columns=columns)
+    lines = shown.text.replace("\r", "").splitlines()
+    assert shown.code == 0
+    assert_fits(lines, columns)
+    assert any(line.startswith("coverage      risk") for line in lines)
+    assert any(line.startswith("0.933-1.000   109  0.9966    0.9817  ████") for line in lines)
+    assert "(0.933, 1.000]" not in shown.text
+    assert "coverage      risk" not in piped
+    assert "(0.933, 1.000]   109  0.9966  0.9817" in piped
 
 
 def test_no_picture_of_what_fails(softmax_here: Here, tmp_path: Path) -> None:
