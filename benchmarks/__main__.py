@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.measure import machine
 from benchmarks.suite import Suite
 
-CASES = ("startup", "kernel", "whole", "files", "growth", "run_images")
+CASES = ("startup", "kernel", "whole", "files", "growth", "evaluate", "run_images")
 QUICK_SCALE = 0.002
 
 
