@@ -147,14 +147,19 @@ def _count(shape: Sequence[int]) -> int:
     return total
 
 
+def _ranked(tally: Tally) -> Ranked | None:
+    """The rows by confidence, where each has one that was kept."""
+    confidence, right = tally.confidence()
+    return Ranked(confidence, right) if len(confidence) and not tally.undefined else None
+
+
 def _report(
     source: Source, targets: Targets, options: EvaluateOptions, tally: Tally, counted: Counted, is_picture: bool
 ) -> Report:
     weights = class_weights(options.class_weights, tally.sums["support"])
     tops = [int(name.removeprefix("top_")) for name in tally.sums if name.startswith("top_")]
     summary = Summary(tally, tops, weights)
-    confidence, right = tally.confidence()
-    ranked = Ranked(confidence, right) if len(confidence) and not tally.undefined else None
+    ranked = _ranked(tally)
     calibration, mass_bins = summary.calibration(ranked, options.bins)
     ranks, curve = rank_figures(ranked)
     classes = summary.classes()
@@ -167,7 +172,7 @@ def _report(
         notes.append(
             "accuracy, calibration and the classes' figures take each row's most probable target for its class"
         )
-    if len(confidence) == 0 and not tally.undefined:
+    if ranked is None and not tally.undefined:
         notes.append(f"more than {MOST_RANKED:,} rows of several axes: no AUROC, AURC or bins of equal mass")
     return Report(
         source=source.name,

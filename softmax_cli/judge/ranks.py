@@ -55,14 +55,15 @@ class Ranked:
     def __init__(self, confidence: Floats, right: NDArray[np.bool_]):
         order = np.argsort(-confidence, kind="stable")
         self.confidence = confidence[order]
-        hits = right[order].astype(np.float64)
-        changes = np.flatnonzero(self.confidence[1:] != self.confidence[:-1]) + 1
-        self.ends = np.append(changes, len(order))  # of each group of equal confidence
-        starts = np.insert(changes, 0, 0)
-        self.hits = np.cumsum(hits)[self.ends - 1]  # rows that were right, down to the end of each group
-        lengths = self.ends - starts
-        in_group = np.diff(self.hits, prepend=0.0)
-        self.shared = np.repeat(in_group / lengths, lengths)  # each row's share of what was right in its group
+        hits = right[order]
+        del order  # what isn't needed any more makes room: rows may be many
+        is_last = np.append(self.confidence[1:] != self.confidence[:-1], True)
+        self.ends = np.flatnonzero(is_last) + 1  # of each group of equal confidence
+        self.hits = np.cumsum(hits)[is_last].astype(np.float64)  # rows that were right, down to each group's end
+        lengths = np.diff(self.ends, prepend=0)
+        shares = np.diff(self.hits, prepend=0.0)
+        shares /= lengths
+        self.shared = np.repeat(shares, lengths)  # each row's share of what was right in its group
 
     def auroc(self) -> float | None:
         """The probability that a right row is more confident than a wrong one; None if all are one or the other."""
@@ -78,8 +79,10 @@ class Ranked:
 
     def aurc(self) -> float:
         """The mean risk over all coverages."""
-        kept = np.arange(1, len(self.shared) + 1)
-        return float(np.mean(np.cumsum(1.0 - self.shared) / kept))
+        risk = 1.0 - self.shared
+        np.cumsum(risk, out=risk)
+        risk /= np.arange(1, len(risk) + 1)
+        return float(np.mean(risk))
 
     def curve(self) -> tuple[CurvePoint, ...]:
         """Risk at up to `MOST_POINTS` coverages, from the most confident rows to all."""

@@ -1,7 +1,7 @@
 """Sums over the rows of a stream: a part for each batch, made on any thread, added up in order.
 
 Memory doesn't grow with the rows but for what ranks need: the confidence of each row as float64, and whether it was
-right, nine bytes together.
+right, nine bytes together; some seventy at the end, while they are sorted.
 """
 
 from __future__ import annotations
@@ -186,7 +186,9 @@ class Tally:
             self.figures.append(part.figures)
 
     def confidence(self) -> tuple[Floats, NDArray[np.bool_]]:
-        """Each row's confidence, and whether it was right."""
-        if not self._confidence:
+        """Hand over each row's confidence, and whether it was right."""
+        parts, rights = self._confidence, self._right
+        self._confidence, self._right = [], []
+        if not parts:
             return np.empty(0), np.empty(0, bool)
-        return np.concatenate(self._confidence), np.concatenate(self._right)
+        return np.concatenate(parts), np.concatenate(rights)

@@ -1,4 +1,4 @@
-"""Records what torchmetrics, netcal and torch say of the data in oracle_cases.py. They need torch: too heavy to run always.
+"""Records what torchmetrics, netcal and torch say of the data in oracle_cases.py. They need torch: too heavy for CI.
 
     uv run --group test --group oracles python -m tests.judge.record_oracles
 """
