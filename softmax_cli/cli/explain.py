@@ -14,6 +14,7 @@ from softmax_cli.cli.groups import grouped
 
 _NEGATIVE = re.compile(r"-(\.?\d|inf|nan)", re.IGNORECASE)
 _MINUS = "\u2212"  # no option starts with it
+_PRINTED_MINUS = re.compile(r"(?<![^,\s])\u2212")  # before a number; ours, and that of papers
 
 
 class NegativeNumbers(TyperCommand):
@@ -137,7 +138,7 @@ def explain(
     if plot is not None:
         check_plot(plot)
     name = choose_format(format_name, output)
-    given = numbers or ([] if stdin_is_terminal() else ["-"])
+    given = [_PRINTED_MINUS.sub("-", text) for text in numbers or ([] if stdin_is_terminal() else ["-"])]
     found = find_row(given, row, labels, reading.for_logits())
     if calibration is not None:
         calibration.check(len(found.logits), found.names, found.origin or "arguments")

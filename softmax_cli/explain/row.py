@@ -21,7 +21,6 @@ from softmax_cli.text import visible
 
 _ARGUMENTS = "arguments"
 _EXAMPLE = "for example: softmax explain 3.2 1.3 0.2 0.8"
-_MINUS = str.maketrans({"\u2212": "-"})  # as papers print it
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +54,8 @@ def find_row(arguments: Sequence[str], row: int | None, labels: str | None, opti
         if row is not None:
             raise UsageError(f"--row {row} is for one file, but there are {len(arguments)} arguments")
         raise UsageError(f"{visible(wrong, 60)!r} isn't a number", hint=_EXAMPLE)
+    if not arguments[0].strip():
+        raise UsageError(f"{arguments[0]!r} is neither a number nor a file", hint=_EXAMPLE)
     return _row_of_file(arguments[0], row, names, said, options)
 
 
@@ -65,7 +66,7 @@ def _parts(argument: str) -> list[str]:
 
 def _value(text: str) -> float | None:
     try:
-        return float(text.translate(_MINUS)) if "_" not in text else None
+        return float(text) if "_" not in text else None
     except ValueError:
         return None
 
@@ -76,6 +77,8 @@ def read_names(labels: str) -> tuple[str, ...]:
     >>> read_names('dog,cat,"horse, white"')
     ('dog', 'cat', 'horse, white')
     """
+    if not labels.strip():
+        raise UsageError("--labels: no names in it", hint="--labels dog,cat, or a file")
     path = Path(labels)
     try:
         is_file = path.exists()

@@ -60,6 +60,7 @@ def test_negative_numbers_as_a_process(softmax_process: Run) -> None:
         (["-inf", "-inf"], "masked-row", "every logit is -inf"),
         (["1", "2", "--labels", "a,b,c"], "label-count", "3 labels in --labels a,b,c, but 2 classes"),
         (["nothere"], "not-found", "no such file"),
+        (["-5", "--row", "0"], "not-found", "-5: no such file"),
         (["1", "2", "--labels", "nothere.txt"], "not-found", "no such label file"),
     ],
 )
@@ -83,6 +84,8 @@ def test_bad_numbers(softmax_here: Here, arguments: list[str], slug: str, said: 
         (["1", "2", "-f", "csv"], "expected one of text, json, markdown"),
         (["1", "2", "-o", "page.pdf"], "the suffix tells no format"),
         (["1", "2", "--row", "-1"], "--row"),
+        ([""], "'' is neither a number nor a file"),
+        (["1", "2", "--labels", ""], "--labels: no names in it"),
         (["1", "--labls", "a"], "--labls"),
         ([SAMPLES / "animals.csv", "--row", "4"], "has 1 row, counted from 0"),
     ],
