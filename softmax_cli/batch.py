@@ -106,6 +106,9 @@ def _places(
     return np.stack(np.unravel_index(rows, shape), axis=1)
 
 
+_OF_ROWS = ("rows", "indices", "logits", "probabilities", "counts", "ids", "sources", "positions", "abstained")
+
+
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """The top classes of each row of a batch, best first.
@@ -143,6 +146,12 @@ class Ranked:
     def places(self) -> NDArray[np.int64] | None:
         """Each row's position over the non-class axes, (rows, axes); None where there is but one axis."""
         return _places(self.rows, self.shape, self.positions)
+
+    def part(self, start: int, end: int, faults: Sequence[Fault]) -> "Ranked":
+        """Some consecutive rows, with the faults that lie among them."""
+        of_rows = {name: value[start:end] for name in _OF_ROWS if (value := getattr(self, name)) is not None}
+        moved = [Fault(fault.place - start, fault.error) for fault in faults]
+        return replace(self, **of_rows, faults=moved, whole=False)
 
     @property
     def k(self) -> int:

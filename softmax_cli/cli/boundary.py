@@ -6,6 +6,7 @@ import contextlib
 import errno
 import itertools
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -16,6 +17,7 @@ from types import FrameType
 from softmax_cli.cli.console import Talk
 from softmax_cli.cli.options import ColorChoice, Console, ErrorStyle
 from softmax_cli.errors import ExitCode, SoftmaxError, UsageError
+from softmax_cli.jobs.stopping import StoppedError
 from softmax_cli.sinks.target import STDOUT, ReaderGoneError, unwritable
 
 
@@ -53,6 +55,12 @@ def _console_options(arguments: Sequence[str]) -> Console:
 def guarded(run: Callable[[], int], arguments: Sequence[str]) -> int:
     """Run a command; whatever it raises becomes one clear error on stderr and an exit code."""
     talk = Talk(_console_options(arguments))
+    code = _guarded(run, arguments, talk)
+    talk.record({"type": "exit", "code": int(code)})
+    return code
+
+
+def _guarded(run: Callable[[], int], arguments: Sequence[str], talk: Talk) -> int:
     debug = "--debug" in arguments
     try:
         with _signals():
@@ -77,6 +85,9 @@ def guarded(run: Callable[[], int], arguments: Sequence[str]) -> int:
         if error.at is not None and error.at.source == "stdout":
             _give_up_stdout()
         return error.exit_code
+    except StoppedError as error:
+        talk.error(_to_go_on(error, arguments))
+        return ExitCode.INTERRUPTED if error.number == signal.SIGINT else ExitCode.TERMINATED
     except KeyboardInterrupt:
         talk.error(_stopped("interrupted"))
         return ExitCode.INTERRUPTED
@@ -109,6 +120,12 @@ def _flush_stdout() -> None:
 
 def _stopped(how: str) -> SoftmaxError:
     return SoftmaxError("interrupted", f"{how}; no unfinished output was left behind")
+
+
+def _to_go_on(error: StoppedError, arguments: Sequence[str]) -> SoftmaxError:
+    how = "interrupted" if error.number == signal.SIGINT else "terminated"
+    hint = f"this goes on with the rest: {shlex.join(['softmax', *arguments])}"
+    return SoftmaxError("interrupted", f"{how}; {error.done:,} of {error.total:,} inputs are done", hint=hint)
 
 
 def _bug(error: Exception) -> SoftmaxError:

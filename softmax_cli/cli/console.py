@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from softmax_cli.cli.options import ColorChoice, Console, ErrorStyle
@@ -90,8 +90,7 @@ class Talk:
     def error(self, error: SoftmaxError) -> None:
         """Write an error, with its hint below it, or as a JSON object."""
         if self._options.errors is ErrorStyle.JSON:
-            record = {key: valid(item) if isinstance(item, str) else item for key, item in error.as_record().items()}
-            self._line(json.dumps(record, ensure_ascii=False))
+            self.record(error.as_record())
             return
         text = f"softmax: {visible(error.describe())}"
         if self._color:
@@ -99,6 +98,12 @@ class Talk:
         self._line(text)
         if error.hint:
             self._line(f"  hint: {visible(error.hint)}")
+
+    def record(self, record: Mapping[str, object]) -> None:
+        """Write an object, where stderr is for programs."""
+        if self._options.errors is ErrorStyle.JSON:
+            sound = {key: valid(item) if isinstance(item, str) else item for key, item in record.items()}
+            self._line(json.dumps(sound, ensure_ascii=False))
 
     @contextlib.contextmanager
     def progress(self, source: Source) -> Iterator[Callable[[int], None]]:

@@ -21,17 +21,23 @@ def inspect(
     console: opt.Console,
     format_name: ReportFormat = "table",
 ) -> int:
-    """Show what a file of logits or an ONNX model holds, and what softmax would do with it.
+    """Show what a file of logits or an ONNX model holds, what softmax would do with it, or how far a run is.
 
     Files of logits are read to their end: shape, type, columns and what each was taken for, range, NaN and
-    infinities, and whether rows look like probabilities already. Models are loaded in a process of their own.
+    infinities, and whether rows look like probabilities already. Models are loaded in a process of their own. Of
+    the manifest of a run with --resume, or its directory: what is done, failed and left.
     """
     from softmax_cli.inspection import inspect_file
+    from softmax_cli.jobs.status import inspect_manifest, manifest_of
     from softmax_cli.sinks.report import check_report_format, write_report
     from softmax_cli.sinks.target import STDOUT, open_target
 
     check_report_format(format_name)
-    report = inspect_file(file, reading.for_logits(), isolating.isolation())
+    manifest = manifest_of(file)
+    if manifest is not None:
+        report = inspect_manifest(manifest)
+    else:
+        report = inspect_file(file, reading.for_logits(), isolating.isolation())
     with open_target(STDOUT) as target:
         write_report(report, format_name, target)
     return 0

@@ -7,6 +7,7 @@ import typer
 from softmax_cli.cli import options as opt
 from softmax_cli.cli.class_options import Classes
 from softmax_cli.cli.groups import grouped
+from softmax_cli.cli.resuming import Facts, Resuming
 
 
 @grouped
@@ -17,6 +18,7 @@ def rank(
     selecting: opt.Selecting,
     faults: opt.Faults,
     writing: opt.Writing,
+    resuming: Resuming,
     console: opt.Console,
     inputs: Annotated[
         list[str] | None,
@@ -31,5 +33,8 @@ def rank(
     """
     from softmax_cli.cli.shared import Request, rank_inputs
 
-    request = Request(selecting.arguments(inputs), ranking, selecting, faults, writing, console, classes)
+    facts = Facts((ranking, classes, reading, faults), {"activation": activation})
+    request = Request(
+        selecting.arguments(inputs), ranking, selecting, faults, writing, console, classes, resuming, facts
+    )
     return rank_inputs(request, reading.for_logits(), activation)

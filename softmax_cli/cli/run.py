@@ -8,6 +8,7 @@ from softmax_cli.cli import model_options as mod
 from softmax_cli.cli import options as opt
 from softmax_cli.cli.class_options import Classes
 from softmax_cli.cli.groups import grouped
+from softmax_cli.cli.resuming import Facts, Resuming
 
 
 @grouped
@@ -25,6 +26,7 @@ def run(
     selecting: opt.Selecting,
     faults: opt.Faults,
     writing: mod.RunWriting,
+    resuming: Resuming,
     console: opt.Console,
     inputs: Annotated[
         list[str] | None,
@@ -43,5 +45,6 @@ def run(
     from softmax_cli.cli.shared import Request
 
     arguments = selecting.arguments(inputs) if inputs or not texts.text else []
-    request = Request(arguments, ranking, selecting, faults, writing.results(), console, classes)
+    facts = Facts((model_group, ranking, classes, images, texts, reading, faults), {"activation": activation})
+    request = Request(arguments, ranking, selecting, faults, writing.results(), console, classes, resuming, facts)
     return run_model(request, reading, model, model_group, isolating, images, texts, writing, activation)

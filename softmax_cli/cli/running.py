@@ -12,6 +12,7 @@ from softmax_cli.cli.console import Talk
 from softmax_cli.cli.model_options import Images, Isolating, Model, RunWriting, Texts
 from softmax_cli.cli.options import ActivationName, Reading
 from softmax_cli.cli.shared import Request, core_options, rank_all
+from softmax_cli.errors import UsageError
 from softmax_cli.jobs.discovery import are_many
 from softmax_cli.jobs.intake import Intake
 from softmax_cli.jobs.keeping import KeptSource, open_input_file
@@ -32,11 +33,14 @@ def run_model(
     activation: ActivationName,
 ) -> int:
     """Run a model on samples and rank its outputs; returns the exit code."""
+    if request.resuming.resume and (writing.save_logits or writing.save_input or texts.text):
+        raise UsageError("--resume can't go on with --save-logits, --save-input or --text")
     core = core_options(request, activation)
     image_options = images.options(writing.image_layout())
     # Of many images several are at the model at once, a thread each; the threads of its operators would only disturb.
     threads = 1 if are_many(request.inputs, IMAGE_SUFFIXES, 2 * core.jobs) else core.jobs
     classifier = Classifier.load(path, model.options(reading.axis, str(activation), threads, isolating.isolation()))
+    request = replace(request, facts=replace(request.facts, model=classifier))
     talk = Talk(request.console)
     for note in classifier.files.notes:
         talk.note(f"{path}: {note}")

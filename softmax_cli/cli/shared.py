@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from softmax_cli.cli.class_options import Classes
 from softmax_cli.cli.confidence import read_confidence
 from softmax_cli.cli.console import Talk, screen_for
 from softmax_cli.cli.options import ActivationName, Console, Faults, OnError, Ranking, Selecting, Writing
+from softmax_cli.cli.resuming import Facts, Resuming
 from softmax_cli.errors import ExitCode, InputError, Location, SoftmaxError, UsageError
 from softmax_cli.heap import keep_freed_blocks
 from softmax_cli.jobs.discovery import Discovery, Found, check_outputs, discover, listed_names, result_names
 from softmax_cli.jobs.failures import write_failures
 from softmax_cli.jobs.rank_many import Ledger, Unit, rank_into_each, rank_into_one
+from softmax_cli.jobs.report import Clock, as_record, count, in_words
+from softmax_cli.jobs.resume import check_free, refuse_twice
+from softmax_cli.jobs.stopping import StoppedError
 from softmax_cli.judge.plots.ranked import plotted
 from softmax_cli.labels import read_labels
 from softmax_cli.pipeline import RankOptions, usable_cores
@@ -35,6 +40,8 @@ class Request:
     writing: Writing
     console: Console
     classes: Classes = Classes()  # noqa: RUF009 - frozen
+    resuming: Resuming = field(default_factory=Resuming)
+    facts: Facts = field(default_factory=Facts)
 
 
 def core_options(request: Request, activation: ActivationName) -> RankOptions:
@@ -104,30 +111,40 @@ def rank_all(
     found = discover(request.inputs, selecting.glob, suffixes, listed)
     if selecting.files_from is not None and not found.inputs:
         raise InputError("no-inputs", "no name is in the list", at=Location(selecting.files_from))
+    request.resuming.check(request.writing, [item.name for item in found.inputs])
     outputs = [request.writing.output, request.writing.plot, request.faults.failures, *also_written]
     read = [*found.inputs, *map(Found, model_files)]
     check_outputs(read, [output for output in outputs if output is not None])
     talk = Talk(request.console)
-    ledger = Ledger(talk, skip=request.faults.on_error is OnError.SKIP)
+    ledger = Ledger(talk, skip=request.faults.on_error is OnError.SKIP, max_failures=request.resuming.max_failures)
     for failure in found.failures:
         ledger.record(failure)
+    clock = Clock()
     try:
         _rank_found(request, core, found, make_units, ledger, one_type=bool(model_files))
-    except SoftmaxError:
-        _report(request, ledger)
+    except (SoftmaxError, StoppedError):
+        _keep_failures(request, ledger)
+        if ledger.done or ledger.failures:
+            _report(request, found, talk, ledger, clock)
         raise
-    _report(request, ledger)
+    _keep_failures(request, ledger)
     if found.skipped and selecting.glob is None:
-        talk.note(f"{_count(found.skipped, 'file')} of other kinds left alone (--glob PATTERN takes them)")
-    if ledger.failures:
-        inputs, errors = _count(ledger.done, "input"), _count(len(ledger.failures), "error")
-        talk.note(f"{_count(ledger.rows, 'row')} of {inputs} ranked; {errors}")
+        talk.note(f"{count(found.skipped, 'file')} of other kinds left alone (--glob PATTERN takes them)")
+    _report(request, found, talk, ledger, clock)
     return int(ExitCode.PARTIAL if ledger.failures else ExitCode.OK)
 
 
-def _report(request: Request, ledger: Ledger) -> None:
+def _keep_failures(request: Request, ledger: Ledger) -> None:
     if request.faults.failures is not None:
         write_failures(request.faults.failures, ledger.failures)
+
+
+def _report(request: Request, found: Discovery, talk: Talk, ledger: Ledger, clock: Clock) -> None:
+    """Say at the end of many inputs, or where some failed, what became of them."""
+    seconds = clock.seconds()
+    if found.has_directory or request.resuming.resume or ledger.failures:
+        talk.note(in_words(ledger, seconds))
+    talk.record(as_record(ledger, seconds))
 
 
 def _rank_found(
@@ -135,13 +152,18 @@ def _rank_found(
 ) -> None:
     writing = request.writing
     layout = str(writing.layout)
+    if request.resuming.resume:
+        _resume_found(request, core, found, make_units, ledger)
+        return
+    if writing.output_dir is not None or writing.output != STDOUT:
+        check_free(writing.output, writing.output_dir)
     if writing.output_dir is not None:
-        name = choose_format(writing.format_name or "csv", STDOUT, layout)
+        name = _format_of(request)
         results = result_names(found.inputs, writing.output_dir, FORMATS[name].suffixes[0])
         units = make_units(found.inputs, False)
         rank_into_each(units, results, name, SinkOptions(layout), core, ledger)
         return
-    name = choose_format(writing.format_name, writing.output, layout)
+    name = _format_of(request)
     units = make_units(found.inputs, True)
     sink_options = SinkOptions(layout, found.several, writing.output, mixed=found.several and not one_type)
     activation = core.activation or "softmax"
@@ -153,5 +175,33 @@ def _rank_found(
         rank_into_one(units, core, both, ledger)
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def _resume_found(request: Request, core: RankOptions, found: Discovery, make_units: MakeUnits, ledger: Ledger) -> None:
+    from softmax_cli.jobs.resume_each import Results, resume_into_each
+    from softmax_cli.jobs.resume_one import resume_into_one
+
+    writing = request.writing
+    layout = str(writing.layout)
+    names = [item.name for item in found.inputs]
+    refuse_twice(names)
+    name = _format_of(request)
+    if writing.output_dir is None and not FORMATS[name].resumable:
+        known = ", ".join(key for key, row in FORMATS.items() if row.resumable)
+        hint = f"--output-dir DIR -f {name} writes it in parts, one for each input"
+        raise UsageError(f"--resume can't go on with one file of {name}, only of {known}", hint=hint)
+    written = {"format": name, "layout": layout, "several inputs": found.several}
+    resuming = request.facts.options(request.resuming, written)
+    if writing.output_dir is not None:
+        paths = result_names(found.inputs, writing.output_dir, FORMATS[name].suffixes[0])
+        results = Results(Path(writing.output_dir), paths, name, SinkOptions(layout))
+        resume_into_each(names, make_units(found.inputs, False), results, core, ledger, resuming)
+        return
+    sink_options = SinkOptions(layout, found.several, writing.output)
+    resume_into_one(names, make_units(found.inputs, True), writing.output, name, sink_options, core, ledger, resuming)
+
+
+def _format_of(request: Request) -> str:
+    writing = request.writing
+    layout = str(writing.layout)
+    if writing.output_dir is not None:
+        return choose_format(writing.format_name or "csv", STDOUT, layout)
+    return choose_format(writing.format_name, writing.output, layout)

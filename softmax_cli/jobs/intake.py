@@ -16,7 +16,7 @@ from softmax_cli.model.classifier import Classifier
 from softmax_cli.model.columns import ColumnFeeder
 from softmax_cli.model.feeding import Feeder
 from softmax_cli.model.images.decode import IMAGE_SUFFIXES, looks_like_image
-from softmax_cli.model.images.feeder import ImageFeeder
+from softmax_cli.model.images.feeder import ImageFeeder, images_at_once
 from softmax_cli.model.images.spec import ImageOptions
 from softmax_cli.model.inputs import ArrayFeeder
 from softmax_cli.model.source import ModelSource, SaveInput
@@ -111,6 +111,7 @@ class Intake:
     def _image_unit(self, names: list[str], alone: bool) -> Unit:
         title = names[0] if len(names) == 1 else f"{len(names):,} images"
         size = self.classifier.options.batch_size
+        window = images_at_once(self.classifier.the_input(), size)
 
         def open_images(ledger: Ledger) -> Source:
             port = self.classifier.the_input()
@@ -120,7 +121,10 @@ class Intake:
                 )
             )
 
-        return Unit(title, open_images, inputs=len(names), alone=alone)
+        def part(some: Sequence[str]) -> Unit:
+            return self._image_unit(list(some), False)
+
+        return Unit(title, open_images, len(names), alone, part, window)
 
     def _opener(self, name: str) -> Callable[[Ledger], Source]:
         if self.classifier.takes_texts and not name.lower().endswith(suffixes_of(_ARRAYS)):

@@ -25,6 +25,7 @@ class OutputFormat:
     suffixes: tuple[str, ...]
     for_people: bool = False
     layouts: tuple[str, ...] = LAYOUTS
+    resumable: bool = False  # its sink is a ResumableSink
 
     def make(self, target: Target, options: SinkOptions, screen: Screen) -> Sink:
         """Make the sink; only what people read takes a screen."""
@@ -36,10 +37,10 @@ class OutputFormat:
 FORMATS: Mapping[str, OutputFormat] = MappingProxyType(
     {
         "table": OutputFormat("table:TableSink", (".txt",), for_people=True),
-        "csv": OutputFormat("delimited:DelimitedSink", (".csv",)),
-        "tsv": OutputFormat("delimited:TsvSink", (".tsv",)),
+        "csv": OutputFormat("delimited:DelimitedSink", (".csv",), resumable=True),
+        "tsv": OutputFormat("delimited:TsvSink", (".tsv",), resumable=True),
         "json": OutputFormat("json_rows:JsonSink", (".json",), layouts=("long",)),
-        "jsonl": OutputFormat("json_rows:JsonLinesSink", (".jsonl", ".ndjson"), layouts=("long",)),
+        "jsonl": OutputFormat("json_rows:JsonLinesSink", (".jsonl", ".ndjson"), layouts=("long",), resumable=True),
         "parquet": OutputFormat("columnar:ParquetSink", (".parquet",)),
         "arrow": OutputFormat("columnar:ArrowSink", (".arrow", ".feather")),
         "npz": OutputFormat("npz:NpzSink", (".npz",), layouts=("long",)),

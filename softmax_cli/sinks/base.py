@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from softmax_cli.batch import Ranked
@@ -64,4 +64,22 @@ class Sink(Protocol):
 
     def abort(self) -> None:
         """Release what is held, without completing the output."""
+        ...
+
+
+class ResumableSink(Sink, Protocol):
+    """A sink whose output a later run can go on with.
+
+    head_bytes: how many bytes of its first write stand before the first row.
+    """
+
+    head_bytes: int
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """What the first batch decided for all later ones; empty before it, or where there is nothing to decide."""
+        ...
+
+    def go_on(self, columns: Mapping[str, Any]) -> None:
+        """Take what was decided, before the first write; what stands before the first row is there already."""
         ...

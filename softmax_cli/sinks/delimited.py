@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
+from typing import Any
 
 from softmax_cli.batch import Ranked
 from softmax_cli.sinks.base import SinkOptions
@@ -19,11 +21,24 @@ class DelimitedSink:
         self._target = target
         self._builder = FrameBuilder(options)
         self._header = True
+        self.head_bytes = 0
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What the first batch decided; empty before it."""
+        return self._builder.columns
+
+    def go_on(self, columns: Mapping[str, Any]) -> None:
+        """Go on below a header that is there."""
+        self._builder.columns = dict(columns)
+        self._header = False
 
     def write(self, ranked: Ranked) -> None:
         """Write a batch, and hand it to the system."""
         buffer = io.BytesIO()
         self._builder.build(ranked).write_csv(buffer, include_header=self._header, separator=self.separator)
+        if self._header:
+            self.head_bytes = buffer.getvalue().find(b"\n") + 1
         self._header = False
         self._target.write(buffer.getbuffer())
         self._target.flush()

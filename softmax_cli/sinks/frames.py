@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,15 @@ class FrameBuilder:
         self._options = options
         self._has_ids: bool | None = None
         self._k: int | None = None
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What the first batch decided, for a run that goes on later; empty before it."""
+        return {} if self._has_ids is None else {"ids": self._has_ids, "k": self._k}
+
+    @columns.setter
+    def columns(self, columns: Mapping[str, Any]) -> None:
+        self._has_ids, self._k = bool(columns["ids"]), int(columns["k"])
 
     def build(self, ranked: Ranked) -> pl.DataFrame:
         """Return the rows of a batch.

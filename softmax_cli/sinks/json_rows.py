@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,8 +85,18 @@ def _error_object(error: InputError) -> bytes:
 class JsonLinesSink:
     """Writes an object a line, and hands each batch to the system."""
 
+    head_bytes = 0
+
     def __init__(self, target: Target, options: SinkOptions):
         self._target = target
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """Nothing: every line stands by itself."""
+        return {}
+
+    def go_on(self, columns: Mapping[str, Any]) -> None:
+        """Go on behind lines that are there."""
 
     def write(self, ranked: Ranked) -> None:
         """Write a batch."""

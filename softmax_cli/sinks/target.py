@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from softmax_cli.errors import Location, OutputError
+from softmax_cli.sinks.leftovers import PREFIX, SUFFIX, claim
 
 STDOUT = "-"
 
@@ -139,8 +140,9 @@ def open_target(name: str) -> Iterator[Target]:
 @contextlib.contextmanager
 def _replacing(path: Path, name: str, mode: int | None) -> Iterator[Target]:
     with writing(name):
-        handle, temporary = tempfile.mkstemp(prefix=".softmax-", suffix=".part", dir=path.parent)
+        handle, temporary = tempfile.mkstemp(prefix=PREFIX, suffix=SUFFIX, dir=path.parent)
     try:
+        claim(handle)
         with os.fdopen(handle, "wb") as stream:
             yield Target(cast(BinaryIO, stream), name)
             with writing(name):

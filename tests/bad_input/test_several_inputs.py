@@ -96,7 +96,8 @@ def test_errors_as_json(
     path = tmp_path / "x.csv"
     path.write_bytes(b"a,b\n1,2\n1,x\n")
     assert run([str(path), "--errors", "json"], None, monkeypatch) == 1
-    record = json.loads(capfdbinary.readouterr().err)
+    record, end = map(json.loads, capfdbinary.readouterr().err.splitlines())
     assert record.pop("message") == "column 'b': 'x' isn't a number"
     assert record.pop("hint")
     assert record == {"type": "error", "slug": "bad-value", "source": str(path), "line": 3, "column": "b"}
+    assert end == {"type": "exit", "code": 1}

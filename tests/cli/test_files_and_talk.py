@@ -158,8 +158,9 @@ def test_every_error_as_json(
     monkeypatch.chdir(SAMPLES)
     found, out, err = softmax_here(*arguments)
     assert (found, out) == (code, "")
-    record = json.loads(err)
+    record, end = map(json.loads, err.splitlines())
     assert (record["type"], record["slug"]) == ("error", slug)
+    assert end == {"type": "exit", "code": code}
     assert record["message"]
 
 
@@ -220,7 +221,8 @@ def test_everything_with_a_name_that_is_not_utf8(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"labels\xff.txt")).write_text("x\ny\nz\n")
     arguments = [b"in\xff", b"--labels", b"labels\xff.txt", b"--output-dir", b"out\xff", b"-f", b"jsonl"]
     done = shell('"$@"', *arguments, cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert (done.returncode, done.stderr.count(b"\n")) == (0, 1)
+    assert b" 2 rows of 1 input ranked in " in done.stderr
     (result,) = (tmp_path / os.fsdecode(b"out\xff")).iterdir()
     assert os.fsencode(result.name) == b"a\xfe.jsonl"
     rows = [json.loads(line) for line in result.read_bytes().splitlines()]

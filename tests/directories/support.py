@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,11 @@ def errors(err: str) -> list[str]:
 
 def notes(err: str) -> list[str]:
     return [line.removeprefix("softmax: note: ") for line in err.splitlines() if line.startswith("softmax: note: ")]
+
+
+def told(err: str) -> str:
+    """What was said but for the report at the end."""
+    return "".join(line for line in err.splitlines(True) if not re.match(r"softmax: note: .* ranked in ", line))
 
 
 def files_of(folder: Path) -> list[str]:

@@ -6,20 +6,32 @@ import csv
 import gzip
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.conftest import SAMPLES, Run
-from tests.directories.support import COLLISIONS, ROW, WALKED, Here, errors, files_of, notes, read_sources, sources
+from tests.directories.support import (
+    COLLISIONS,
+    ROW,
+    WALKED,
+    Here,
+    errors,
+    files_of,
+    notes,
+    read_sources,
+    sources,
+    told,
+)
 
 
 def test_a_directory_is_walked_in_order(softmax_here: Here, tree: Path) -> None:
     code, out, err = softmax_here("in", "-f", "csv", "-k", "1")
     assert code == 0
     assert sources(out) == WALKED
-    assert notes(err) == ["3 files of other kinds left alone (--glob PATTERN takes them)"]
+    assert notes(told(err)) == ["3 files of other kinds left alone (--glob PATTERN takes them)"]
 
 
 def test_a_directory_named_with_a_slash(softmax_here: Here, tree: Path) -> None:
@@ -35,7 +47,7 @@ def test_the_working_directory(softmax_here: Here, tree: Path, monkeypatch: pyte
 
 def test_quiet_walks_silently(softmax_here: Here, tree: Path) -> None:
     code, _, err = softmax_here("in", "-q", "-f", "csv")
-    assert (code, err) == (0, "")
+    assert (code, told(err)) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -53,7 +65,7 @@ def test_glob(softmax_here: Here, tree: Path, pattern: str, taken: list[str]) ->
     code, out, err = softmax_here("in", "--glob", pattern, "-f", "csv", "-k", "1")
     assert code == 0
     assert sources(out) == taken
-    assert err == ""  # the others were left out on request
+    assert told(err) == ""  # the others were left out on request
 
 
 def test_glob_leaves_files_alone_that_are_named(softmax_here: Here, tree: Path) -> None:
@@ -64,7 +76,7 @@ def test_glob_leaves_files_alone_that_are_named(softmax_here: Here, tree: Path) 
 
 def test_hidden_files_may_be_named(softmax_here: Here, tree: Path) -> None:
     code, out, err = softmax_here("in/.hidden.csv", "in/notes.txt", "in/.git", "-f", "csv", "-k", "1")
-    assert (code, err) == (0, "")
+    assert (code, told(err)) == (0, "")
     assert sources(out) == ["in/.hidden.csv", "in/notes.txt", "in/.git/x.csv"]
 
 
@@ -83,7 +95,7 @@ def test_links(softmax_here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (folder / "circle").symlink_to("..")
     monkeypatch.chdir(tmp_path)
     code, out, err = softmax_here("in", "-f", "csv", "-k", "1")
-    assert (code, err) == (0, "")
+    assert (code, told(err)) == (0, "")
     assert sources(out) == ["in/a.csv"]
     (tmp_path / "way").symlink_to("in")  # but the link itself may be given
     assert sources(softmax_here("way", "-f", "csv", "-k", "1")[1]) == ["way/a.csv"]
@@ -116,7 +128,7 @@ def test_one_bad_input_never_stops_the_others(softmax_here: Here, mixed: Path) -
         ["[ragged-row]", "in/b.csv:2"],
         ["[bad-header]", "in/d.npy"],
     ]
-    assert notes(err)[-1].endswith("of 3 inputs ranked; 2 errors")
+    assert re.search(r"of 3 inputs ranked in [\d.]+ s.*; 2 errors: 1 ragged-row, 1 bad-header$", notes(err)[-1])
 
 
 @pytest.mark.parametrize("suffix", ["csv", "json", "jsonl", "parquet", "arrow", "npz", "txt", "md"])
@@ -163,7 +175,8 @@ def test_bad_rows_are_left_out(softmax_here: Here, tmp_path: Path, monkeypatch: 
     rows = [(row["source"], row["logit"]) for row in csv.DictReader(io.StringIO(out))]
     assert rows == [("a.csv", "3.0"), ("a.csv", "8.0"), ("b.csv", "3.0"), ("c.npy", "6.0")]
     assert [text.split("]")[0] for text in errors(err)] == ["[ragged-row", "[nan-logit", "[inf-logit", "[masked-row"]
-    assert notes(err) == ["4 rows of 3 inputs ranked; 4 errors"]
+    (note,) = notes(err)
+    assert re.match(r"4 rows of 3 inputs ranked in [\d.]+ s.*; 4 errors: 1 ragged-row, 1 nan-logit, ", note)
 
 
 def test_every_row_of_an_array_is_a_result_or_an_error(softmax_here: Here, tmp_path: Path) -> None:
@@ -174,7 +187,10 @@ def test_every_row_of_an_array_is_a_result_or_an_error(softmax_here: Here, tmp_p
     arguments = [tmp_path / "x.npy", "--on-error", "skip", "-k", "1", "-f", "csv", "--errors", "json"]
     code, out, err = softmax_here(*arguments)
     assert code == 3
-    failed = {record["row"]: record["column"] for record in map(json.loads, err.splitlines())}
+    *records, report, end = map(json.loads, err.splitlines())
+    assert (report["type"], report["rows"], end) == ("report", 5_000 - len(bad), {"type": "exit", "code": 3})
+    assert report["failures"] == {"nan-logit": len(bad)}
+    failed = {record["row"]: record["column"] for record in records}
     assert failed == {int(row): str(row % 300) for row in bad}
     ranked = [int(row["row"]) for row in csv.DictReader(io.StringIO(out))]
     assert ranked == [row for row in range(5_000) if row % 7]
@@ -208,7 +224,7 @@ def test_results_mirror_the_tree(softmax_here: Here, tree: Path, name: str) -> N
 def test_results_of_files_and_stdin(softmax_process: Run, tree: Path) -> None:
     arguments = ["in/sub/z.csv", "-", "in/sub/deep", "--output-dir", "out", "-f", "jsonl"]
     done = softmax_process(*arguments, stdin=ROW.encode(), cwd=tree.parent)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert (done.returncode, done.stdout, told(done.stderr.decode())) == (0, b"", "")
     assert files_of(tree.parent / "out") == ["stdin.jsonl", "y.jsonl", "z.jsonl"]
     assert json.loads((tree.parent / "out" / "stdin.jsonl").read_text())["source"] == "-"
 
