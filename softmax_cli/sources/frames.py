@@ -276,8 +276,8 @@ class FrameSource:
         name = self.layout.list_column
         if name is None:
             numbers = self._numbers(frame)
-            nulls = zip(numbers.columns, numbers.null_count().row(0), strict=True)
-            faulty = [numbers[column] for column, count in nulls if count]
+            counts = zip(numbers.columns, numbers.null_count().row(0), strict=True)
+            faulty = [numbers[column] for column, count in counts if count]
             keep = np.ones(len(frame), bool)
             for column in faulty:
                 keep &= column.is_not_null().to_numpy()
