@@ -1,24 +1,15 @@
 """`softmax compare`: two sets of logits of the same rows, side by side."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from softmax_cli.cli import options as opt
+from softmax_cli.cli.ensemble_options import MatchName
 from softmax_cli.cli.groups import grouped
 
 COMPARE_PANEL = "Comparing"
-
-
-class MatchName(StrEnum):
-    """How rows of several inputs are matched."""
-
-    AUTO = "auto"
-    ID = "id"
-    SOURCE = "source"
-    POSITION = "position"
 
 
 MatchOption = Annotated[

@@ -6,6 +6,7 @@ import typer
 
 from softmax_cli.cli import options as opt
 from softmax_cli.cli.class_options import Classes
+from softmax_cli.cli.ensemble_options import Ensembling
 from softmax_cli.cli.groups import grouped
 from softmax_cli.cli.resuming import Facts, Resuming
 
@@ -14,6 +15,7 @@ from softmax_cli.cli.resuming import Facts, Resuming
 def rank(
     ranking: opt.Ranking,
     classes: Classes,
+    ensembling: Ensembling,
     reading: opt.Reading,
     selecting: opt.Selecting,
     faults: opt.Faults,
@@ -37,4 +39,9 @@ def rank(
     request = Request(
         selecting.arguments(inputs), ranking, selecting, faults, writing, console, classes, resuming, facts
     )
+    ensembling.check()
+    if ensembling.ensemble is not None:
+        from softmax_cli.cli.ensembling import rank_ensemble
+
+        return rank_ensemble(request, reading.for_logits(), activation, ensembling)
     return rank_inputs(request, reading.for_logits(), activation)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from softmax_cli.batch import LogitBatch, Source
-from softmax_cli.errors import FaultHandler, InputError, Location, UsageError, fail_on_fault
+from softmax_cli.batch import Source
+from softmax_cli.errors import FaultHandler, UsageError, fail_on_fault
 from softmax_cli.jobs.comparison_report import Report, Side
+from softmax_cli.jobs.usable_rows import unusable
 from softmax_cli.judge.comparison import CompareOptions, Pair, compare
 from softmax_cli.judge.limits import Limit, judge
 from softmax_cli.labels import check_count
 from softmax_cli.matching.follower import Handlers
-from softmax_cli.matching.keys import Match, shown
+from softmax_cli.matching.keys import Match
 from softmax_cli.matching.rows import Matcher, Member, SameRows
-from softmax_cli.pipeline import split_finite
 
 Progress = Callable[[int], None]
 
@@ -92,33 +92,14 @@ def _pairs(matcher: Matcher, other: str, activations: tuple[str, str], asked: As
 
 def _usable(same: SameRows, other: str, activations: tuple[str, str], asked: Asked) -> Pair:
     """The rows that have a softmax in both; an error for each that hasn't."""
-    a, b = same.batch, replace(same.batch, source=other, sources=None, logits=same.logits[0], faults=())
-    kept = np.ones(len(a), bool)
-    for batch, activation in ((a, activations[0]), (b, activations[1])):
-        bad = ~np.isfinite(batch.logits.max(axis=1))
-        errors = [fault.error for fault in split_finite(batch.select(bad), None)[1]] if bad.any() else []
-        if activation == "none":
-            wild = ((batch.logits < 0) | (batch.logits > 1)).any(axis=1) & ~bad
-            errors += [_no_probability(batch, place) for place in np.flatnonzero(wild).tolist()]
-            bad |= wild
-        for error, place in zip(errors, np.flatnonzero(bad).tolist(), strict=True):
-            asked.on_fault(error if batch is a else _renamed(error, same, place))
+    kept = np.ones(len(same.batch), bool)
+    for member, (name, activation) in enumerate(zip((same.batch.source, other), activations, strict=True)):
+        bad, errors = unusable(same, member, name, activation)
+        for error in errors:
+            if error.hint is not None and "--nan" in error.hint:
+                error.hint = "--on-error skip leaves such rows out"
+            asked.on_fault(error)
         kept &= ~bad
-    return Pair(a, b.logits) if kept.all() else Pair(a.select(kept), b.logits[kept])
-
-
-def _renamed(error: InputError, same: SameRows, place: int) -> InputError:
-    """An error of the second input's row, which is known by its key alone."""
-    if same.match is not Match.POSITION and error.at is not None:
-        error.at = Location(error.at.source, column=error.at.column)
-        error.message = f"{shown(same.match, same.keys[place])}: {error.message}"
-    error.hint = None if error.hint is None else "--on-error skip leaves such rows out"
-    return error
-
-
-def _no_probability(batch: LogitBatch, place: int) -> InputError:
-    values = batch.logits[place]
-    index = int(np.argmax((values < 0) | (values > 1)))
-    at = Location(batch.source_of(place), row=int(batch.rows[place]), column=str(index))
-    message = f"{values[index]:g} for class {index} isn't a probability, as --activation none has it"
-    return InputError("bad-value", message, at=at, hint="logits need --activation softmax")
+    if kept.all():
+        return Pair(same.batch, same.logits[0])
+    return Pair(same.batch.select(kept), same.logits[0][kept])

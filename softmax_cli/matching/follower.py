@@ -172,7 +172,7 @@ class Follower:
 
     def _hinted(self, error: InputError) -> InputError:
         hints = {
-            Match.ID: "--on-error skip compares the others; --match position takes the rows in order",
+            Match.ID: "--on-error skip takes the others; --match position takes the rows in order",
             Match.SOURCE: "--match position takes the rows in order, whatever their inputs are called",
         }
         error.hint = hints.get(self._match, "both must hold the same rows, or ids to match them by")

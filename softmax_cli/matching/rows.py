@@ -70,11 +70,11 @@ class Matcher:
     def notes(self) -> list[str]:
         """How rows and classes were matched; complete after the iteration."""
         notes = [f"rows matched {_HOW[self.match]}"]
-        notes += [f"{item.source.name}: rows in another order" for item in self._followers if item.reordered]
         for member, order in zip(self._members[1:], self._orders, strict=True):
             if order is not None:
                 notes.append(f"{member.name}: classes in another order, matched by name")
-        return notes
+        late = [f"{item.source.name}: rows in another order" for item in self._followers if item.reordered]
+        return notes + late
 
     def __iter__(self) -> Iterator[SameRows]:
         before = 0
