@@ -14,6 +14,7 @@ from softmax_cli.activation import (
     ACTIVATIONS,
     BLOCK_ELEMENTS,
     check_arguments,
+    cube_shape,
     exact_sum,
     exponentials,
     normalize_axis,
@@ -27,6 +28,7 @@ from softmax_cli.batch import FloatArray, LogitBatch, Ranked
 IndexArray = NDArray[np.int64]
 
 _TILE = 100
+_LONG_RUN = 1 << 10  # of rows behind the class axis, which are worth a call of their own
 _FEW = 8  # up to here, taking the maximum again and again is quickest
 
 
@@ -217,11 +219,18 @@ def top_k(
     if k < 0:
         raise ValueError(f"k is {k}, expected 0 for all classes, or more")
     values = real_logits(logits)
-    moved = np.moveaxis(values, normalize_axis(axis, values.ndim), -1)
-    if moved.shape[-1] == 0:
+    axis = normalize_axis(axis, values.ndim)
+    outer, classes, inner = cube_shape(values.shape, axis)
+    if classes == 0:
         raise ValueError(f"axis {axis} has length 0: there are no classes")
-    flat = top_rows(moved.reshape(-1, moved.shape[-1]), k, activation, temperature)
-    shape = (*moved.shape[:-1], flat.indices.shape[1])
+    if values.flags.c_contiguous and outer and inner > _LONG_RUN:
+        # What lies behind the class axis is a table of rows as it stands: no copy that brings the classes last.
+        tables = [top_rows(part.T, k, activation, temperature) for part in values.reshape(outer, classes, inner)]
+        flat = TopK(*map(np.concatenate, zip(*tables, strict=True))) if len(tables) > 1 else tables[0]
+    else:
+        moved = np.moveaxis(values, axis, -1)
+        flat = top_rows(moved.reshape(-1, classes), k, activation, temperature)
+    shape = (*values.shape[:axis], *values.shape[axis + 1 :], flat.indices.shape[1])
     return TopK(flat.indices.reshape(shape), flat.logits.reshape(shape), flat.probabilities.reshape(shape))
 
 
