@@ -167,7 +167,7 @@ class Matcher:
         message = f"{self._count:,} targets, but the logits have {shown} rows"
         hint = None
         if rows is not None and abs(rows - self._count) == 1:
-            hint = "they differ by one: often a header line that was taken for a row, or the other way around"
+            hint = "they differ by one: often a header that was taken for a row, or a blank line"
         return InputError("target-count", message, at=Location(self._target), hint=hint)
 
     def check_total(self, rows: int | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,26 +85,25 @@ class Naming:
         listed = ", ".join(visible(name, 20) for name in names[:8]) + (", …" if len(names) > 8 else "")
         return f"the classes are {listed}"
 
-    def of_numbers(self, values: NDArray[np.generic], at: Callable[[int], Location]) -> NDArray[np.int64]:
+    def of_numbers(self, values: NDArray[Any], at: Callable[[int], Location]) -> NDArray[np.int64]:
         """Check that numbers are class indices.
 
         values: one dimension. Raises InputError for the first that isn't.
         """
         if values.dtype.kind == "f":
-            parts = np.flatnonzero(~(values == np.rint(values)))
+            parts = np.flatnonzero(~np.isfinite(values) | (values != np.rint(values)))
             if len(parts):
                 place = int(parts[0])
                 raise InputError("target-range", f"the target is {values[place]}, expected a class index", at=at(place))
-        indices = values.astype(np.int64)
-        if self._ignore is not None:
-            indices = np.where(indices == self._ignore, IGNORED, indices)
-        wrong = (indices < 0) | (indices >= self._classes)
-        if self._ignore is not None:
-            wrong &= indices != IGNORED
+        wrong = (values < 0) | (values >= self._classes)
+        skipped = np.zeros(len(values), bool) if self._ignore is None else values == self._ignore
+        wrong &= ~skipped
         if wrong.any():
             place = int(np.argmax(wrong))
-            from_one = bool(not (indices == 0).any() and indices.max() == self._classes)
-            raise out_of_range(int(indices[place]), self._classes, at(place), from_one)
+            from_one = bool(not (values == 0).any() and values.max() == self._classes)
+            raise out_of_range(int(values[place]), self._classes, at(place), from_one)
+        indices = values.astype(np.int64)
+        indices[skipped] = IGNORED
         return indices
 
 

@@ -18,6 +18,7 @@ from softmax_cli.judge.naming import Naming
 from softmax_cli.judge.weights import kind_of_rows, weight_view
 from softmax_cli.sources.base import ReadOptions
 from softmax_cli.sources.target_files import TargetFile, read_target_file
+from softmax_cli.text import visible
 
 FOLDER = "folder"
 
@@ -128,7 +129,7 @@ def open_targets(
     if spec is not None and _is_file(spec):
         found = read_target_file(spec, options.reading, names)
         return FileTargets(found, source, names, options)
-    return ColumnTargets(source, names, options)
+    return ColumnTargets(source, names, options, spec)
 
 
 class _Named:
@@ -171,8 +172,9 @@ class _Named:
 class ColumnTargets(_Named):
     """The targets that a column, field or array of the input itself holds."""
 
-    def __init__(self, source: Source, names: Sequence[str] | None, options: TargetOptions):
+    def __init__(self, source: Source, names: Sequence[str] | None, options: TargetOptions, wanted: str | None = None):
         super().__init__(source, names, options)
+        self._wanted = wanted
         found = getattr(source, "targets", None)
         if isinstance(found, np.ndarray) and found.ndim > 1 and source.classes is not None:
             self.kind = kind_of_rows(found, options.multi_label, source.name)
@@ -181,7 +183,7 @@ class ColumnTargets(_Named):
         """What the input says of the batch's rows."""
         values = batch.targets
         if values is None:
-            raise no_targets(self._source.name)
+            raise no_targets(self._source.name, self._wanted)
         if not isinstance(values, np.ndarray):
             return Truth(self.naming(batch).of_texts(values, self.at(batch)))
         if values.dtype.kind in "US":
@@ -191,8 +193,11 @@ class ColumnTargets(_Named):
         return _from_rows(values, self.kind, batch)
 
 
-def no_targets(name: str) -> InputError:
-    """Say that there is nothing to judge by."""
+def no_targets(name: str, wanted: str | None = None) -> InputError:
+    """Say that there is nothing to judge by; wanted: what was asked for."""
+    if wanted is not None:
+        message = f"--targets {visible(wanted, 60)}: there is no such file, and no such column in it"
+        return InputError("no-targets", message, at=Location(name))
     hint = "--targets FILE, or --targets COLUMN of the input, or --targets folder"
     return InputError("no-targets", "there are no targets in it", at=Location(name), hint=hint)
 

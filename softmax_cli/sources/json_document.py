@@ -15,6 +15,7 @@ from softmax_cli.errors import InputError, Location
 from softmax_cli.geometry import check_shape, element_count, shape_text
 from softmax_cli.sources.base import ArraySource, ReadOptions, memory_source
 from softmax_cli.sources.choice import choice_notes, choose_array
+from softmax_cli.sources.columns import TARGET_NAMES
 from softmax_cli.sources.json_values import as_rows, field_of, id_text, to_array
 from softmax_cli.sources.lines import check_text
 from softmax_cli.sources.stream import Input
@@ -75,7 +76,28 @@ def open_source(source: Input, options: ReadOptions) -> ArraySource:
     document = find_logits(source, options)
     array = document.array
     facts = {"format": "json", "shape": list(array.shape), "dtype": array.dtype.name, **document.facts}
-    return memory_source(source.name, array, options.axis, facts, document.notes, ids=document.ids)
+    result = memory_source(source.name, array, options.axis, facts, document.notes, ids=document.ids)
+    if options.targets:
+        result.targets = _targets(document.value, result.total_rows or 0, options, source.at)
+    return result
+
+
+def _targets(value: Any, rows: int, options: ReadOptions, at: Location) -> NDArray[Any] | None:
+    """The targets beside the logits: of each object, or as a list of as many as rows."""
+    objects = as_rows(value)
+    first = objects[0] if objects else value if isinstance(value, dict) else {}
+    wanted = options.target_column
+    if wanted is not None and wanted not in first:
+        raise InputError("unknown-column", f"--target-column: no field {visible(wanted)!r}", at=at)
+    key = wanted or next((key for key in first if key.lower() in TARGET_NAMES), None)
+    if key is None:
+        return None
+    found = [item.get(key, "") for item in objects] if objects else first[key]
+    if not isinstance(found, list) or len(found) != rows:
+        return None
+    if found and isinstance(found[0], list):
+        return to_array(found, at)
+    return np.array([id_text(item) for item in found], str)
 
 
 def _object(value: dict[str, Any], source: Input, options: ReadOptions) -> Document:

@@ -1,6 +1,6 @@
 """Records what torchmetrics, netcal and torch say of the data in oracle_cases.py. They need torch: too heavy for CI.
 
-    uv run --group test --group oracles python -m tests.judge.record_oracles
+uv run --group test --group oracles python -m tests.judge.record_oracles
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def test_every_file_of_targets_gives_the_same_indices(npy: Path, tmp_path: Path,
 
 
 @pytest.mark.parametrize("targets", [None, "truth"])
-@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl", "npz"])
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl", "npz", "json", "object.json"])
 def test_a_column_of_the_input(tmp_path: Path, kind: str, targets: str | None) -> None:
     path = tmp_path / f"logits.{kind}"
     frame = pl.DataFrame({name: LOGITS[:, place] for place, name in enumerate(NAMES)})
@@ -102,6 +102,11 @@ def test_a_column_of_the_input(tmp_path: Path, kind: str, targets: str | None) -
         frame.write_csv(path)
     elif kind == "parquet":
         frame.write_parquet(path)
+    elif kind == "json":
+        rows = [{"logits": row.tolist(), "truth": word} for row, word in zip(LOGITS, WORDS, strict=True)]
+        path.write_text(json.dumps(rows))
+    elif kind == "object.json":
+        path.write_text(json.dumps({"logits": LOGITS.tolist(), "truth": TRUTH.tolist()}))
     elif kind == "jsonl":
         lines = [{"logits": row.tolist(), "truth": word} for row, word in zip(LOGITS, WORDS, strict=True)]
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -223,3 +228,23 @@ def test_without_targets_it_says_how_to_give_them(npy: Path) -> None:
     assert "--targets FILE" in str(error.value.hint)
     with pytest.raises(InputError, match="no such file"):
         found(npy, "missing.csv")
+    with pytest.raises(InputError, match="--targets what: there is no such file, and no such column"):
+        found(npy, "what")
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        (np.array([2**63] * 5, np.uint64), "target 9223372036854775808 is out of range"),
+        (np.array([0, np.inf, 1, 1, 1]), "the target is inf"),
+        (np.array([0, np.nan, 1, 1, 1]), "the target is nan"),
+        (np.array([0, 0.5, 1, 1, 1]), "the target is 0.5"),
+        (np.array([-1, 0, 1, 1, 1], np.int8), "target -1 is out of range"),
+    ],
+)
+def test_numbers_that_are_no_indices(npy: Path, tmp_path: Path, values: np.ndarray, says: str) -> None:
+    np.save(tmp_path / "t.npy", values)
+    with pytest.raises(InputError) as error:
+        found(npy, str(tmp_path / "t.npy"))
+    assert error.value.slug == "target-range"
+    assert says in error.value.message
