@@ -145,10 +145,12 @@ def _classes(report: Report) -> Section:
         shown = sorted(there, key=lambda figures: (figures.f1 or 0.0, -figures.support, figures.index))[:_WORST]
         title = f"lowest F1 of {len(report.per_class):,} {what}"
     is_label = report.kind == "labels"
-    header = ("", "precision", "recall", "F1", *(("AP",) if is_label else ("IoU",)), "rows")
+    numbered = report.labels is not None and len(report.per_class) > _ALL_CLASSES  # names may be cut, and look alike
+    header = ("", *(("index",) if numbered else ()), "precision", "recall", "F1", "AP" if is_label else "IoU", "rows")
     rows = [
         (
             figures.label if report.labels is not None else str(figures.index),
+            *((str(figures.index),) if numbered else ()),
             _number(figures.precision),
             _number(figures.recall),
             _number(figures.f1),

@@ -15,7 +15,7 @@ from softmax_cli.errors import InputError, Location
 from softmax_cli.labels import names_from_lines
 from softmax_cli.sources import open_source, sniff_format
 from softmax_cli.sources.base import ReadOptions
-from softmax_cli.sources.cells import Dialect, is_number
+from softmax_cli.sources.cells import SMALL_BYTES, Dialect, is_number
 from softmax_cli.sources.choice import choose_array
 from softmax_cli.sources.columns import ID_NAMES, TARGET_NAMES, Column, Kind, find_column
 from softmax_cli.sources.delimited import given_delimiter, sniff_delimiter
@@ -93,19 +93,41 @@ def _from_table(source: Input, options: ReadOptions, class_names: Sequence[str] 
     delimiter = given_delimiter(options) or ("\t" if source.suffix in (".tsv", ".tab") else sniff_delimiter(head[-1:]))
     if given_delimiter(options) is None and source.suffix == ".csv" and delimiter not in ",;\t":
         delimiter = ","
+    simple = len(text) > SMALL_BYTES and '"' not in text
+    found = _cells_fast(text, delimiter) if simple else None
+    columns, lines = _cells(text, delimiter, source) if found is None else found
+    top = [[column[place] for column in columns] for place in range(min(2, len(columns[0])))]
+    named = options.header if options.header is not None else _has_header(top, options, class_names)
+    header = top[0] if named else [str(place) for place in range(len(columns))]
+    if named:
+        columns, lines = [column[1:] for column in columns], lines[1:]
+    one_line_each = bool(lines) and lines[-1] - lines[0] + 1 == len(lines)
+    return _chosen(source, header, columns, options, lines[0] if one_line_each else None, named)
+
+
+def _cells(text: str, delimiter: str, source: Input) -> tuple[list[list[str]], Sequence[int]]:
+    """The columns of a text, and the number of each record's line."""
     records = list(Dialect(delimiter).records(text, 1, source.at))
     wanted = len(records[0][1])
     for line, cells in records:
         if len(cells) != wanted:
             at = Location(source.name, line=line)
             raise InputError("ragged-row", f"{len(cells)} values, expected {wanted}", at=at)
-    rows = [[cell.strip() for cell in cells] for _, cells in records]
-    named = options.header if options.header is not None else _has_header(rows, options, class_names)
-    header = rows.pop(0) if named else [str(place) for place in range(wanted)]
-    line = records[1 if named else 0][0] if rows else 1
-    one_line_each = records[-1][0] - line + 1 == len(rows)
-    columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in header]
-    return _chosen(source, header, columns, options, line if one_line_each else None, named)
+    columns = zip(*([cell.strip() for cell in cells] for _, cells in records), strict=True)
+    return [list(column) for column in columns], [line for line, _ in records]
+
+
+def _cells_fast(text: str, delimiter: str) -> tuple[list[list[str]], Sequence[int]] | None:
+    """The same by the table library; None where anything is unusual."""
+    import polars as pl
+
+    try:
+        frame = pl.read_csv(text.encode(), has_header=False, separator=delimiter, quote_char=None, infer_schema=False)
+    except (pl.exceptions.PolarsError, TypeError, ValueError):  # a delimiter of several characters, ragged rows
+        return None
+    if sum(frame.null_count().row(0)) or len(frame) != text.rstrip("\n").count("\n") + 1:
+        return None
+    return [column.str.strip_chars().to_list() for column in frame], range(1, len(frame) + 1)
 
 
 def _has_header(rows: list[list[str]], options: ReadOptions, class_names: Sequence[str] | None) -> bool:

@@ -15,6 +15,7 @@ from softmax_cli.judge.stream import JudgeOptions, judged
 from softmax_cli.judge.truth import TargetOptions, open_targets, reading_for
 from softmax_cli.sources import open_source
 from softmax_cli.sources.base import ReadOptions
+from softmax_cli.sources.target_files import read_target_file
 
 NAMES = ("dog", "cat", "horse")
 LOGITS = np.arange(15, dtype=np.float32).reshape(5, 3) % 7
@@ -248,3 +249,22 @@ def test_numbers_that_are_no_indices(npy: Path, tmp_path: Path, values: np.ndarr
         found(npy, str(tmp_path / "t.npy"))
     assert error.value.slug == "target-range"
     assert says in error.value.message
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_long_tables_are_read_as_short_ones(tmp_path: Path, ending: str) -> None:
+    rows = 6000
+    names = [f"photos/{row}.jpg" for row in range(rows)]
+    text = "id,y" + ending + "".join(f"{name}, {row % 3}{ending}" for row, name in enumerate(names))
+    (tmp_path / "t.csv").write_text(text, newline="")
+    long = read_target_file(str(tmp_path / "t.csv"), ReadOptions())
+    (tmp_path / "t.csv").write_text(text.replace("photos/9.jpg", '"photos/9.jpg"'), newline="")
+    assert read_target_file(str(tmp_path / "t.csv"), ReadOptions()) == long
+    assert long.ids == names
+    assert long.values == [str(row % 3) for row in range(rows)]
+    assert str(long.at(0)).endswith("t.csv:2")
+    (tmp_path / "t.csv").write_text(text + "one" + ending, newline="")
+    with pytest.raises(InputError, match="1 values, expected 2") as error:
+        read_target_file(str(tmp_path / "t.csv"), ReadOptions())
+    assert error.value.at is not None
+    assert error.value.at.line == rows + 2
