@@ -99,12 +99,9 @@ def _check_truth(name: str, logits: FloatArray, truth: IndexArray, before: int) 
         raise InputError("calibration-data", message, at=Location(name, row=before + place), hint=hint)
 
 
-def folds_of(rows: int, folds: int, seed: int) -> NDArray[np.int8]:
+def folds_of(rows: int, folds: int, seed: int) -> IndexArray:
     """The fold of each row, drawn at random, not stratified; folds differ by a row at the most."""
-    order = np.random.default_rng(seed).permutation(rows)
-    fold = np.empty(rows, np.int8)
-    fold[order] = np.arange(rows) % folds
-    return fold
+    return np.asarray(np.random.default_rng(seed).permutation(rows) % folds, np.int64)
 
 
 def from_arrays(logits: FloatArray, targets: Sequence[int] | IndexArray, name: str = "-") -> Samples:
