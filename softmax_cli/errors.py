@@ -68,6 +68,8 @@ SLUGS: Mapping[str, str] = MappingProxyType(
         "calibration-mismatch": "a calibration or sets for other classes, or another kind of input",
         "calibration-data": "logits and targets that no calibration can be fitted on",
         "bad-weights": "class weights that can't be understood",
+        "not-logits": "probabilities where logits are needed",
+        "not-probabilities": "values said to be probabilities that can't be",
         "class-count": "inputs with different numbers of classes where one is needed",
         "class-names": "inputs that name their classes differently, where the same are needed",
         "row-count": "inputs with different numbers of rows, where the same rows are needed",

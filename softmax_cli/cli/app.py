@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from softmax_cli.cli.apply import apply
 from softmax_cli.cli.boundary import guarded
+from softmax_cli.cli.calibrate import calibrate
 from softmax_cli.cli.compare import compare
 from softmax_cli.cli.evaluate import evaluate
 from softmax_cli.cli.explain import NegativeNumbers, explain
@@ -114,6 +115,6 @@ def softmax(
     """
 
 
-for _command in (rank, apply, run, evaluate, compare, inspect):
+for _command in (rank, apply, run, evaluate, calibrate, compare, inspect):
     app.command(cls=SoftmaxCommand)(_command)
 app.command(cls=NumbersCommand)(explain)

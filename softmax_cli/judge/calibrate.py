@@ -123,6 +123,6 @@ def _notes(samples: Samples, splits: Splits, before: Scores, after: Scores) -> l
     if after.impossible:
         rows = f"{after.impossible:,} row{'s' if after.impossible > 1 else ''}"
         notes.append(f"the truth of {rows} gets probability 0, so the NLL after is infinite")
-    if after.nll > before.nll:
+    elif after.nll > before.nll:
         notes.append("the NLL is no better than before: rather don't use this calibration")
     return notes

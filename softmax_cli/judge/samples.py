@@ -59,10 +59,11 @@ class Samples:
         self.file.close()
 
 
-def keep_samples(name: str, pairs: Iterable[tuple[FloatArray, IndexArray]]) -> Samples:
+def keep_samples(name: str, pairs: Iterable[tuple[FloatArray, IndexArray]], possible: bool = True) -> Samples:
     """Keep logits, (rows, classes), with their true classes, (rows,).
 
-    Raises InputError where there is no row, fewer than two classes, or a true class with a probability of 0.
+    Raises InputError where there is no row, fewer than two classes, or, if the truth must be `possible`, a true class
+    with a logit of -inf.
     """
     file: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 - the samples close it
     targets: list[IndexArray] = []
@@ -75,7 +76,8 @@ def keep_samples(name: str, pairs: Iterable[tuple[FloatArray, IndexArray]]) -> S
                 continue
             dtype = dtype or logits.dtype
             classes = logits.shape[1]
-            _check_truth(name, logits, truth, sum(map(len, targets)))
+            if possible:
+                _check_truth(name, logits, truth, sum(map(len, targets)))
             file.write(np.ascontiguousarray(logits, dtype).data)
             targets.append(truth.astype(np.int64))
         at = Location(name)

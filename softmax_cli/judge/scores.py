@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from softmax_cli.activation import log_softmax
 from softmax_cli.confidence.calibration import Calibration
-from softmax_cli.judge.binning import bin_edges, bin_of
 from softmax_cli.judge.samples import IndexArray, Mask, Samples
 
 Float64Array = NDArray[np.float64]
@@ -40,7 +39,7 @@ class Scorer:
     """Adds up the scores of rows: sums alone are kept."""
 
     def __init__(self) -> None:
-        self._edges = bin_edges(BINS)
+        self._edges = np.linspace(0.0, 1.0, BINS + 1)[1:-1]
         self._gaps = np.zeros(BINS)
         self._sums = np.zeros(4)  # nll, brier, right, impossible
         self._rows = 0
@@ -59,7 +58,8 @@ class Scorer:
         impossible = int(np.isneginf(of_truth).sum())
         finite = np.where(np.isneginf(of_truth), 0.0, of_truth)
         self._sums += (-finite.sum(), brier.sum(), right.sum(), impossible)
-        self._gaps += np.bincount(bin_of(confidence, self._edges), confidence - right, minlength=BINS)
+        bins = np.searchsorted(self._edges, confidence)  # (lo, hi], 1 in the last
+        self._gaps += np.bincount(bins, confidence - right, minlength=BINS)
         self._rows += len(targets)
 
     def scores(self) -> Scores:
