@@ -138,7 +138,7 @@ def _read(
     targets = open_targets(spec, source, names, TargetOptions(options.ignore_index, axis=axis, reading=beside))
     rows = judged(source, targets, JudgeOptions(options.nan, names, ledger.row_fault, ledger.record, lost=lambda: lost))
     with ledger.report.progress(source) as advance:
-        gathering = Gathering(name, options.takes, as_logits=options.conformal is None, advance=advance)
+        gathering = Gathering(name, options.takes, options.conformal is None, ledger.row_fault, advance)
         samples = gathering.samples(rows)
     _tell(ledger, name, [*source.notes[told:], *targets.notes, *gathering.notes()])
     ledger.rows += len(samples)

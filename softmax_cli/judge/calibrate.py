@@ -124,5 +124,5 @@ def _notes(samples: Samples, splits: Splits, before: Scores, after: Scores) -> l
         rows = f"{after.impossible:,} row{'s' if after.impossible > 1 else ''}"
         notes.append(f"the truth of {rows} gets probability 0, so the NLL after is infinite")
     elif after.nll > before.nll:
-        notes.append("the NLL is no better than before: rather don't use this calibration")
+        notes.append("the NLL is no better after than before: these may be calibrated already")
     return notes

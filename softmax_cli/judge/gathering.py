@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from softmax_cli.batch import FloatArray, LogitBatch
 from softmax_cli.confidence.calibration import logarithms
-from softmax_cli.errors import InputError, Location
+from softmax_cli.errors import FaultHandler, InputError, Location, fail_on_fault
 from softmax_cli.judge.samples import IndexArray, Samples, keep_samples
 from softmax_cli.judge.truth import Truth
 
@@ -21,12 +22,14 @@ class Gathering:
     """Takes the rows that can be judged, and looks at them on their way.
 
     name: of the input. takes: what the values are said to be, logits or probabilities. as_logits: turn probabilities
-    into logits, and refuse rows whose true class is impossible. advance: told the rows of each batch.
+    into logits, and refuse rows whose true class is impossible. on_fault takes their errors. advance: told the rows of
+    each batch.
     """
 
     name: str
     takes: str = "logits"
     as_logits: bool = True
+    on_fault: FaultHandler = fail_on_fault
     advance: Callable[[int], None] = lambda rows: None
     left_out: int = 0
     zeros: int = 0
@@ -38,7 +41,7 @@ class Gathering:
         Raises InputError where they are probabilities and said to be logits, or the other way round; for targets of
         several classes a row; and as `keep_samples` does.
         """
-        samples = keep_samples(self.name, self._values(pairs), possible=self.as_logits)
+        samples = keep_samples(self.name, self._values(pairs))
         if self.takes == "logits" and self._seem_shares:
             samples.close()
             message = "these are probabilities: every row's values are from 0 to 1 and sum to 1"
@@ -61,12 +64,25 @@ class Gathering:
                 message = "the targets give several classes a row, or shares of them; calibrate needs one class a row"
                 raise InputError("calibration-data", message, at=Location(self.name))
             values, targets = batch.logits, truth.indices
-            sound = np.isfinite(values.max(axis=1)) if values.shape[1] else np.ones(len(values), bool)
-            if not sound.all():  # --nan propagate: they can be shown, but nothing can be fitted on them
-                self.left_out += int(np.count_nonzero(~sound))
-                values, targets = values[sound], targets[sound]
+            keep = np.isfinite(values.max(axis=1)) if values.shape[1] else np.ones(len(values), bool)
+            # Under --nan propagate such rows are no errors, but nothing can be fitted on them.
+            self.left_out += int(np.count_nonzero(~keep))
+            if values.shape[1] and self.as_logits:
+                keep &= self._possible(batch, targets, keep)
             self.advance(len(batch))
-            yield self._looked_at(values), targets
+            whole = bool(keep.all())
+            yield self._looked_at(values if whole else values[keep]), targets if whole else targets[keep]
+
+    def _possible(self, batch: LogitBatch, targets: IndexArray, among: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which rows' true class has a probability above 0; the others are errors."""
+        of_truth = np.take_along_axis(batch.logits, targets[:, None], axis=1)[:, 0]
+        never = -np.inf if self.takes == "logits" else 0.0
+        for place in np.flatnonzero((of_truth == never) & among):
+            what = "has probability 0" if self.takes == "probabilities" else "is masked (a logit of -inf)"
+            message = f"the true class, {targets[place]}, {what}: no calibration can change that"
+            at = Location(batch.source_of(int(place)), row=int(batch.rows[place]))
+            self.on_fault(InputError("calibration-data", message, at=at, hint="--on-error skip drops such rows"))
+        return np.asarray(of_truth != never)
 
     def _looked_at(self, values: FloatArray) -> FloatArray:
         if self.takes == "logits":

@@ -59,11 +59,10 @@ class Samples:
         self.file.close()
 
 
-def keep_samples(name: str, pairs: Iterable[tuple[FloatArray, IndexArray]], possible: bool = True) -> Samples:
+def keep_samples(name: str, pairs: Iterable[tuple[FloatArray, IndexArray]]) -> Samples:
     """Keep logits, (rows, classes), with their true classes, (rows,).
 
-    Raises InputError where there is no row, fewer than two classes, or, if the truth must be `possible`, a true class
-    with a logit of -inf.
+    Raises InputError where there is no row, or fewer than two classes.
     """
     file: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 - the samples close it
     targets: list[IndexArray] = []
@@ -76,8 +75,6 @@ def keep_samples(name: str, pairs: Iterable[tuple[FloatArray, IndexArray]], poss
                 continue
             dtype = dtype or logits.dtype
             classes = logits.shape[1]
-            if possible:
-                _check_truth(name, logits, truth, sum(map(len, targets)))
             file.write(np.ascontiguousarray(logits, dtype).data)
             targets.append(truth.astype(np.int64))
         at = Location(name)
@@ -89,16 +86,6 @@ def keep_samples(name: str, pairs: Iterable[tuple[FloatArray, IndexArray]], poss
         file.close()
         raise
     return Samples(name, classes, dtype, np.concatenate(targets), file)
-
-
-def _check_truth(name: str, logits: FloatArray, truth: IndexArray, before: int) -> None:
-    of_truth = np.take_along_axis(logits, truth[:, None], axis=1)[:, 0]
-    bad = np.flatnonzero(~np.isfinite(of_truth))
-    if len(bad):
-        place = int(bad[0])
-        message = f"the true class, {truth[place]}, has probability 0 (a logit of -inf): no calibration can change that"
-        hint = "--on-error skip drops such rows"
-        raise InputError("calibration-data", message, at=Location(name, row=before + place), hint=hint)
 
 
 def folds_of(rows: int, folds: int, seed: int) -> IndexArray:
