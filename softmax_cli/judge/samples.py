@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -59,12 +60,12 @@ class Samples:
         self.file.close()
 
 
-def keep_samples(name: str, pairs: Iterable[tuple[FloatArray, IndexArray]]) -> Samples:
-    """Keep logits, (rows, classes), with their true classes, (rows,).
+def keep_samples(name: str, pairs: Iterable[tuple[FloatArray, IndexArray]], file: IO[bytes] | None = None) -> Samples:
+    """Keep logits, (rows, classes), with their true classes, (rows,), in `file` or a temporary one.
 
     Raises InputError where there is no row, or fewer than two classes.
     """
-    file: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 - the samples close it
+    file = file or tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 - the samples close it
     targets: list[IndexArray] = []
     dtype: np.dtype[np.floating] | None = None
     classes = 0
@@ -95,4 +96,4 @@ def folds_of(rows: int, folds: int, seed: int) -> IndexArray:
 
 def from_arrays(logits: FloatArray, targets: Sequence[int] | IndexArray, name: str = "-") -> Samples:
     """Keep arrays that are in memory."""
-    return keep_samples(name, [(logits, np.asarray(targets, np.int64))])
+    return keep_samples(name, [(logits, np.asarray(targets, np.int64))], io.BytesIO())

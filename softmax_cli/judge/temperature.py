@@ -87,17 +87,17 @@ _REASONS = {
 
 def slope_of_block(logits: FloatArray, targets: IndexArray, beta: float) -> Slope:
     """The slope over rows without NaN or +inf whose true class isn't masked; logits: (rows, classes)."""
-    top = logits.max(axis=1, keepdims=True)
-    distance = np.subtract(logits, top, dtype=np.float64)
-    of_truth = np.take_along_axis(distance, targets[:, None], axis=1)[:, 0]
-    with np.errstate(over="ignore"):  # towards -inf: exp is 0 there
+    with np.errstate(all="ignore"):  # what overflows is found out by the caller
+        top = logits.max(axis=1, keepdims=True)
+        distance = np.subtract(logits, top, dtype=np.float64)
+        of_truth = np.take_along_axis(distance, targets[:, None], axis=1)[:, 0]
         terms = np.exp(beta * distance)
-    distance[np.isneginf(distance)] = 0.0  # masked classes: their terms are 0
-    total = terms.sum(axis=1)
-    terms *= distance
-    mean = terms.sum(axis=1) / total
-    terms *= distance
-    second = terms.sum(axis=1) / total - mean * mean
+        distance[np.isneginf(distance)] = 0.0  # masked classes: their terms are 0
+        total = terms.sum(axis=1)
+        terms *= distance
+        mean = terms.sum(axis=1) / total
+        terms *= distance
+        second = terms.sum(axis=1) / total - mean * mean
     return Slope(
         len(targets),
         float((np.log(total) - beta * of_truth).sum()),

@@ -99,6 +99,10 @@ def _mean_loss(
     weights, biases = place[:classes], place[classes:]
 
     def of_block(block: tuple[FloatArray, IndexArray, IndexArray]) -> tuple[int, float, Float64Array]:
+        with np.errstate(all="ignore"):
+            return loss_of(block)
+
+    def loss_of(block: tuple[FloatArray, IndexArray, IndexArray]) -> tuple[int, float, Float64Array]:
         logits, targets, _ = block
         standard = (logits - scale.mean) / scale.spread
         masked = np.isneginf(standard)
