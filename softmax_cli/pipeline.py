@@ -120,7 +120,8 @@ def rank_source(source: Source, options: RankOptions) -> Iterator[Ranked]:
         choice.view(names, source.classes, activation, source.name)
     if options.confidence is not None:
         options.confidence.check(source.classes, names, activation, source.name)
-        rank_rows = replace(options.confidence, rank=rank_rows).rank_batch
+        if not (options.confidence.is_plain and source.classes is not None):
+            rank_rows = replace(options.confidence, rank=rank_rows).rank_batch
     shows_bad = rank_rows is rank_batch and activation in _NAN_WHERE_BAD
     ranked_batch = functools.partial(
         rank_rows,

@@ -7,10 +7,16 @@ from typing import Annotated
 import typer
 
 from softmax_cli.cli import options as opt
+from softmax_cli.cli.evaluate import TARGET_PANEL, IgnoreIndex, TargetsOption
 from softmax_cli.cli.groups import grouped
 
 FIT_PANEL = "Calibrating"
 SETS_PANEL = "Conformal sets"
+
+Labels = Annotated[
+    str | None,
+    typer.Option("--labels", metavar="FILE", help="Class names: .txt, .json, .csv.", rich_help_panel=TARGET_PANEL),
+]
 
 
 class MethodName(StrEnum):
@@ -35,15 +41,9 @@ class InputKind(StrEnum):
 class Fitting:
     """What is fitted, and on what it is measured."""
 
-    targets: Annotated[
-        str | None,
-        typer.Option(
-            "--targets",
-            metavar="FILE|COLUMN|folder",
-            help="The true classes: a file, a column of the input, or each input's folder.",
-            rich_help_panel=FIT_PANEL,
-        ),
-    ] = None
+    targets: TargetsOption = None
+    ignore_index: IgnoreIndex = None
+    labels: Labels = None
     method: Annotated[
         MethodName | None,
         typer.Option(
@@ -80,11 +80,6 @@ class Fitting:
             rich_help_panel=FIT_PANEL,
         ),
     ] = None
-    ignore_index: Annotated[
-        int | None,
-        typer.Option("--ignore-index", help="Target of rows to leave out.", rich_help_panel=FIT_PANEL),
-    ] = None
-    labels: opt.LabelsFile = None
 
 
 @dataclass(frozen=True)

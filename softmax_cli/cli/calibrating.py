@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from softmax_cli.cli.confidence import read_temperature
-from softmax_cli.cli.console import Talk, stdout_width
+from softmax_cli.cli.console import Talk
 from softmax_cli.cli.options import Console, Faults, OnError, Reading
+from softmax_cli.cli.reporting import report_format, write_report
 from softmax_cli.confidence.calibration import METHODS
 from softmax_cli.confidence.sets import SET_METHODS, SetRule
 from softmax_cli.errors import ExitCode, UsageError
@@ -19,21 +19,17 @@ from softmax_cli.jobs.failures import write_failures
 from softmax_cli.jobs.rank_many import Ledger
 from softmax_cli.labels import read_labels
 from softmax_cli.pipeline import usable_cores
-from softmax_cli.sinks.sections import write_sections
 from softmax_cli.sinks.target import STDOUT, open_target
 
 if TYPE_CHECKING:
     from softmax_cli.cli.calibrate import Fitting, Sets, Writing
-
-_FORMATS = ("table", "json", "markdown")
 
 
 def run_calibration(
     logits: str, fitting: Fitting, sets: Sets, reading: Reading, faults: Faults, writing: Writing, console: Console
 ) -> int:
     """Calibrate, write the file and the report; returns the exit code."""
-    if writing.format_name not in _FORMATS:
-        raise UsageError(f"--format {writing.format_name}: expected one of {', '.join(_FORMATS)}")
+    report_format(writing.format_name, STDOUT)
     holdout = _holdout(fitting.holdout)
     options = CalibrateOptions(
         method=_method(fitting, sets),
@@ -123,9 +119,4 @@ def _write(outcome: Outcome, writing: Writing, talk: Talk) -> None:
             return
     else:
         talk.note("what was fitted isn't kept: -o FILE.json writes it")
-    with open_target(STDOUT) as target:
-        if writing.format_name == "json":
-            text = json.dumps(outcome.record, ensure_ascii=False, indent=2, allow_nan=False)
-            target.write(text.encode("utf-8", "backslashreplace") + b"\n")
-        else:
-            write_sections(outcome.sections, writing.format_name, target, stdout_width())
+    write_report(report_format(writing.format_name, STDOUT), STDOUT, outcome.record, outcome.sections)

@@ -27,6 +27,12 @@ class Confidence:
     abstention: Abstention | None = None
     rank: Callable[..., Ranked] = rank_batch
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether dividing the logits by the temperature is all there is to do."""
+        alone = self.sets is None and self.abstention is None
+        return alone and self.calibration is not None and self.calibration.is_plain
+
     def check(self, classes: int | None, names: Sequence[str] | None, activation: str, source: str) -> None:
         """See that a source is what the calibration is for.
 

@@ -24,6 +24,7 @@ from softmax_cli.pipeline import RankOptions, names_for
 from softmax_cli.sinks.base import Section
 from softmax_cli.sources import open_source
 from softmax_cli.sources.base import ReadOptions
+from softmax_cli.text import valid
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def calibrate_file(
         if isinstance(held, Samples):
             held.close()
     calibration = replace(report.fit.calibration, takes=options.takes, labels=names)
-    record = {"source": name, "method": calibration.method, "classes": calibration.classes, **report.figures()}
+    record = {"source": valid(name), "method": calibration.method, "classes": calibration.classes, **report.figures()}
     text = calibration_text(calibration, report.figures())
     return Outcome(text, record, calibration_sections(report), report.notes)
 
@@ -114,7 +115,7 @@ def _sets(
     splits = split(samples, options.folds, options.seed, held)
     report = fit_sets(samples, splits, calibration, asked.rule, asked.coverage)
     figures = report.figures()
-    record = {"source": samples.name, "method": asked.rule.method, "coverage_wanted": asked.coverage, **figures}
+    record = {"source": valid(samples.name), "method": asked.rule.method, "coverage_wanted": asked.coverage, **figures}
     return Outcome(sets_text(report.sets, figures), record, sets_sections(report), report.notes)
 
 

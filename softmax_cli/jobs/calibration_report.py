@@ -56,6 +56,8 @@ def _threshold(report: SetsReport) -> str:
     sets = report.sets
     if not math.isfinite(sets.threshold):
         return "none: every class"
+    if sets.threshold == 0 and not sets.rule.allow_empty:
+        return "a score of 0: the most likely class alone"
     if sets.rule.method == "lac":
         return f"a probability of {1 - sets.threshold:.6g} or more"
     return f"a score of {sets.threshold:.6g} or less"

@@ -147,4 +147,7 @@ def fit_sets(samples: Samples, splits: Splits, calibration: Calibration, rule: S
     if not math.isfinite(final.threshold):
         fewest = fewest_rows(coverage)
         notes.append(f"{rows:,} rows are too few for {coverage:.15g}: every set holds every class; {fewest:,} would do")
+    if figures.empty:
+        share = f"{figures.empty:,} of {figures.rows:,} measured rows"
+        notes.append(f"the set of {share} is empty: --never-empty keeps the most likely class")
     return SetsReport(final, rows, figures, splits.how, notes)
