@@ -8,7 +8,7 @@ from softmax_cli.judge.calibrate import CalibrationReport
 from softmax_cli.judge.conformal import SetsReport
 from softmax_cli.sinks.base import Section
 
-_SCORES = {"nll": "NLL", "ece": "ECE, 15 bins", "brier": "Brier", "accuracy": "accuracy"}
+_SCORES = {"nll": "log-loss (NLL), nats", "ece": "ECE", "brier": "Brier score"}
 _SET_METHODS = {"lac": "LAC", "aps": "APS", "raps": "RAPS"}
 
 
@@ -24,6 +24,7 @@ def calibration_sections(report: CalibrationReport) -> list[Section]:
     rows += [("outcome", report.fit.outcome), ("measured on", report.measured)]
     before, after = report.before.as_record(), report.after.as_record()
     scores = [(title, _number(before[name]), _number(after[name])) for name, title in _SCORES.items()]
+    scores.append(("accuracy", f"{100 * report.before.accuracy:.2f}%", f"{100 * report.after.accuracy:.2f}%"))
     return [Section("calibration", ("", ""), rows, (1,)), Section("scores", ("", "before", "after"), scores)]
 
 

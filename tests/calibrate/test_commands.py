@@ -58,7 +58,7 @@ def test_the_file_and_the_report(in_process: Run, folder: Path) -> None:
     assert report["after"] == value["figures"]["after"]
     assert b"isn't kept" in done.stderr
     markdown = in_process("calibrate", "logits.npy", "--targets", "logits_targets.txt", "-f", "markdown", cwd=folder)
-    assert b"| NLL |" in markdown.stdout
+    assert b"| log-loss (NLL), nats |" in markdown.stdout
     whole = in_process("calibrate", "logits.npy", "--targets", "logits_targets.txt", "-o", "-", cwd=folder)
     assert json.loads(whole.stdout)["format"] == "softmax-calibration"
 
