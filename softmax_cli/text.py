@@ -1,11 +1,14 @@
 """Foreign text (labels, file names, metadata) made safe to show."""
 
+import json
 import re
 
 # C0, DEL, C1, line and paragraph separators, bidi marks, embeddings, overrides and isolates, zero-width
-# characters, the byte-order mark, tag characters, and the lone surrogates that stand for undecodable bytes.
+# characters, fillers that look like nothing, the byte-order mark, tag characters, and the lone surrogates that stand
+# for undecodable bytes.
 _HIDDEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e"
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb"
     "\U000e0000-\U000e007f\ud800-\udfff]"
 )
 
@@ -26,6 +29,15 @@ def valid(name: str) -> str:
     'caf\\xe9.npy'
     """
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def json_escaped(text: str) -> str:
+    r"""Escape in a JSON text what `visible` would show: it means the same, and does nothing to a terminal.
+
+    >>> json_escaped('{"name": "\u202e"}')
+    '{"name": "\\u202e"}'
+    """
+    return _HIDDEN.sub(lambda match: json.dumps(match.group())[1:-1], text)
 
 
 def visible(text: str, limit: int | None = None) -> str:

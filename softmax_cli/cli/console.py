@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from softmax_cli.cli.options import ColorChoice, Console, ErrorStyle
 from softmax_cli.errors import SoftmaxError
 from softmax_cli.sinks.base import Screen
-from softmax_cli.text import valid, visible
+from softmax_cli.text import json_escaped, valid, visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -103,7 +103,7 @@ class Talk:
         """Write an object, where stderr is for programs."""
         if self._options.errors is ErrorStyle.JSON:
             sound = {key: valid(item) if isinstance(item, str) else item for key, item in record.items()}
-            self._line(json.dumps(sound, ensure_ascii=False))
+            self._line(json_escaped(json.dumps(sound, ensure_ascii=False)))
 
     @contextlib.contextmanager
     def progress(self, source: Source) -> Iterator[Callable[[int], None]]:

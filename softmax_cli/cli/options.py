@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from softmax_cli.errors import UsageError
+
 if TYPE_CHECKING:
     from softmax_cli.sources.base import ReadOptions
 
@@ -15,6 +17,7 @@ INPUT_PANEL = "Reading"
 CLASS_PANEL = "Ranking"
 OUTPUT_PANEL = "Writing"
 CONSOLE_PANEL = "Console"
+CSV_FORMATS = ("csv", "tsv")  # that spreadsheets open
 
 
 class ActivationName(StrEnum):
@@ -144,6 +147,12 @@ Plot = Annotated[
 Layout = Annotated[
     LayoutName,
     typer.Option("--layout", help="A line per (row, rank), or per row.", rich_help_panel=OUTPUT_PANEL),
+]
+CsvSafe = Annotated[
+    bool,
+    typer.Option(
+        "--csv-safe", help="csv, tsv: texts like formulas begin with an apostrophe.", rich_help_panel=OUTPUT_PANEL
+    ),
 ]
 InputFormatName = Annotated[
     str | None,
@@ -301,6 +310,12 @@ class Writing:
     output_dir: OutputDir = None
     layout: Layout = LayoutName.LONG
     plot: Plot = None
+    csv_safe: CsvSafe = False
+
+    def check(self, format_name: str) -> None:
+        """Refuse what the format doesn't have; raises UsageError."""
+        if self.csv_safe and format_name not in CSV_FORMATS:
+            raise UsageError(f"--csv-safe isn't for {format_name}", hint=f"it is for {' and '.join(CSV_FORMATS)}")
 
 
 @dataclass(frozen=True)

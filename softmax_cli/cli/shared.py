@@ -161,11 +161,12 @@ def _rank_found(
         name = _format_of(request)
         results = result_names(found.inputs, writing.output_dir, FORMATS[name].suffixes[0])
         units = make_units(found.inputs, False)
-        rank_into_each(units, results, name, SinkOptions(layout), core, ledger)
+        rank_into_each(units, results, name, SinkOptions(layout, csv_safe=writing.csv_safe), core, ledger)
         return
     name = _format_of(request)
     units = make_units(found.inputs, True)
-    sink_options = SinkOptions(layout, found.several, writing.output, mixed=found.several and not one_type)
+    mixed = found.several and not one_type
+    sink_options = SinkOptions(layout, found.several, writing.output, mixed, writing.csv_safe)
     activation = core.activation or "softmax"
     screen = screen_for(writing.output, request.console, activation)
     with (
@@ -188,14 +189,14 @@ def _resume_found(request: Request, core: RankOptions, found: Discovery, make_un
         known = ", ".join(key for key, row in FORMATS.items() if row.resumable)
         hint = f"--output-dir DIR -f {name} writes it in parts, one for each input"
         raise UsageError(f"--resume can't go on with one file of {name}, only of {known}", hint=hint)
-    written = {"format": name, "layout": layout, "several inputs": found.several}
+    written = {"format": name, "layout": layout, "several inputs": found.several, "csv-safe": writing.csv_safe}
     resuming = request.facts.options(request.resuming, written)
     if writing.output_dir is not None:
         paths = result_names(found.inputs, writing.output_dir, FORMATS[name].suffixes[0])
-        results = Results(Path(writing.output_dir), paths, name, SinkOptions(layout))
+        results = Results(Path(writing.output_dir), paths, name, SinkOptions(layout, csv_safe=writing.csv_safe))
         resume_into_each(names, make_units(found.inputs, False), results, core, ledger, resuming)
         return
-    sink_options = SinkOptions(layout, found.several, writing.output)
+    sink_options = SinkOptions(layout, found.several, writing.output, csv_safe=writing.csv_safe)
     resume_into_one(names, make_units(found.inputs, True), writing.output, name, sink_options, core, ledger, resuming)
 
 
@@ -203,5 +204,8 @@ def _format_of(request: Request) -> str:
     writing = request.writing
     layout = str(writing.layout)
     if writing.output_dir is not None:
-        return choose_format(writing.format_name or "csv", STDOUT, layout)
-    return choose_format(writing.format_name, writing.output, layout)
+        name = choose_format(writing.format_name or "csv", STDOUT, layout)
+    else:
+        name = choose_format(writing.format_name, writing.output, layout)
+    writing.check(name)
+    return name

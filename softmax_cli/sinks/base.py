@@ -15,13 +15,15 @@ class SinkOptions:
     """How results are written.
 
     layout: long or wide. several: whether more than one input goes into this output. name: for messages. mixed:
-    whether inputs may differ in their type of numbers.
+    whether inputs may differ in their type of numbers. csv_safe: whether cells that a spreadsheet would take for a
+    formula are marked as text.
     """
 
     layout: str = "long"
     several: bool = False
     name: str = "-"
     mixed: bool = False
+    csv_safe: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from softmax_cli.batch import Ranked
 from softmax_cli.sinks.base import SinkOptions
 from softmax_cli.sinks.frames import FrameBuilder
 from softmax_cli.sinks.target import Target
+
+if TYPE_CHECKING:
+    import polars as pl
+
+# What a spreadsheet may take for a formula, but for plain numbers: https://owasp.org/www-community/attacks/CSV_Injection
+_FORMULA = r"^[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]"
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+
+
+def as_text(frame: pl.DataFrame) -> pl.DataFrame:
+    """Put an apostrophe before the texts that a spreadsheet would take for a formula; numbers stay."""
+    import polars as pl
+
+    texts = pl.col(pl.String)
+    is_formula = texts.str.contains(_FORMULA) & ~texts.str.contains(_NUMBER)
+    return frame.with_columns(pl.when(is_formula).then("'" + texts).otherwise(texts).name.keep())
 
 
 class DelimitedSink:
@@ -20,6 +36,7 @@ class DelimitedSink:
     def __init__(self, target: Target, options: SinkOptions):
         self._target = target
         self._builder = FrameBuilder(options)
+        self._safe = options.csv_safe
         self._header = True
         self.head_bytes = 0
 
@@ -36,7 +53,9 @@ class DelimitedSink:
     def write(self, ranked: Ranked) -> None:
         """Write a batch, and hand it to the system."""
         buffer = io.BytesIO()
-        self._builder.build(ranked).write_csv(buffer, include_header=self._header, separator=self.separator)
+        frame = self._builder.build(ranked)
+        frame = as_text(frame) if self._safe else frame
+        frame.write_csv(buffer, include_header=self._header, separator=self.separator)
         if self._header:
             self.head_bytes = buffer.getvalue().find(b"\n") + 1
         self._header = False

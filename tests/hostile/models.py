@@ -15,13 +15,13 @@ def model(
     nodes: Sequence[Any],
     constants: Sequence[TensorProto] = (),
     functions: Sequence[FunctionProto] = (),
-    name: str = "graph",
-    names: Sequence[str] = ("x", "y"),
+    title: str = "graph",
+    ports: Sequence[str] = ("x", "y"),
     **metadata: str,
 ) -> bytes:
     """A model of three classes."""
-    value, result = (helper.make_tensor_value_info(text, FLOAT, [None, 3]) for text in names)
-    graph = helper.make_graph(nodes, name, [value], [result], constants)
+    value, result = (helper.make_tensor_value_info(text, FLOAT, [None, 3]) for text in ports)
+    graph = helper.make_graph(nodes, title, [value], [result], constants)
     made = helper.make_model(graph, opset_imports=OPSETS, ir_version=9, functions=list(functions))
     helper.set_model_props(made, metadata)
     return bytes(made.SerializeToString())
