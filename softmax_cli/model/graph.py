@@ -100,7 +100,8 @@ class Graph:
 
         constants = {tensor.name: tensor for tensor in self._model.graph.initializer}
         for node in self._model.graph.node:
-            tensor = constants.get(node.input[0]) if node.op_type == "ArrayFeatureExtractor" else None
+            looks_up = node.op_type == "ArrayFeatureExtractor" and node.input
+            tensor = constants.get(node.input[0]) if looks_up else None
             if tensor is not None and tensor.data_type in _LABEL_TYPES and not tensor.external_data:
                 values = numpy_helper.to_array(tensor).reshape(-1).tolist()
                 yield tuple(
@@ -125,7 +126,7 @@ class Graph:
             if node is None:
                 return None
             function = self._functions.get((node.domain, node.op_type))
-            if function is None:
+            if function is None or not function.output:
                 return _ending(node, scope, moved)
             output = function.output[list(node.output).index(output)] if output in node.output else function.output[0]
             scope = _Scope(function.node)
@@ -158,9 +159,10 @@ def _ending(node: Any, scope: _Scope, moved: bool) -> Ending | None:
     if node.op_type in _ENDINGS:
         axis = next((item.i for item in node.attribute if item.name == "axis"), None)
         return Ending(_ENDINGS[node.op_type], node.op_type, None if moved else axis)
-    if node.op_type == "Div" and _is_quotient_of_sum(scope.makers_of(node), scope):
+    makers = scope.makers_of(node)  # of a damaged model any number
+    if node.op_type == "Div" and len(makers) == 2 and _is_quotient_of_sum(makers, scope):
         return Ending(Kind.PROBABILITIES, "Exp/ReduceSum/Div")
-    inner = scope.makers_of(node)[0] if node.op_type in ("Exp", "Log") else None
+    inner = makers[0] if makers and node.op_type in ("Exp", "Log") else None
     if inner is not None and (node.op_type, inner.op_type) == ("Exp", "LogSoftmax"):
         return Ending(Kind.PROBABILITIES, "LogSoftmax and Exp")
     if inner is not None and (node.op_type, inner.op_type) == ("Log", "Softmax"):
@@ -177,5 +179,5 @@ def _is_quotient_of_sum(makers: Sequence[Any | None], scope: _Scope) -> bool:
     above, below = makers
     if above is None or below is None or above.op_type != "Exp" or below.op_type != "ReduceSum":
         return False
-    summed = scope.makers_of(below)[0]
+    summed = next(iter(scope.makers_of(below)), None)
     return summed is not None and list(summed.output) == list(above.output)

@@ -50,7 +50,8 @@ def main(arguments: list[str]) -> None:
 
 def _dictionary(seeds: list[bytes], path: Path) -> Path:
     """Write the words of the seeds, keys of JSON among them, for the fuzzer to put together anew."""
-    words = sorted({word for seed in seeds for word in re.findall(rb'"?[A-Za-z_][A-Za-z0-9_]{2,40}"?', seed)})
+    found = {word for seed in seeds for word in re.findall(rb'"?[A-Za-z_][A-Za-z0-9_]{2,40}"?', seed)}
+    words = [b"softmax", *sorted(found)]  # an empty dictionary is refused
     lines = [word.replace(b'"', b'\\"').decode() for word in words[:500]]
     path.write_text("".join(f'"{line}"\n' for line in lines))
     return path

@@ -4,15 +4,25 @@ import gc
 import importlib.util
 
 import pytest
+from onnx import helper
 
 from softmax_cli.errors import SoftmaxError
 from tests.fuzz.targets import TARGETS, one_of_ours
+
+
+def _ending(kind: str, inputs: list[str]) -> bytes:
+    node = helper.make_node(kind, inputs, ["y"])
+    return bytes(helper.make_model(helper.make_graph([node], "g", [], [])).SerializeToString())
+
 
 # What the fuzzers found: each was another exception than ours, a crash or too slow.
 FOUND = {
     "an index that str.strip() makes a number, and int() doesn't": ("labels-csv", b"0\x1c,"),
     "the same, in a later row": ("labels-tsv", b"0\tct\n0\x1f\t\n"),
     "the same, as a key": ("labels-json", b'{"0\\u001c": "a"}'),
+    "a quotient of one number, at the end of a model": ("graph", _ending("Div", ["x"])),
+    "an exponential of nothing": ("graph", _ending("Exp", [])),
+    "class names looked up in nothing": ("graph", _ending("ArrayFeatureExtractor", [])),
 }
 
 
