@@ -103,7 +103,10 @@ class Graph:
             looks_up = node.op_type == "ArrayFeatureExtractor" and node.input
             tensor = constants.get(node.input[0]) if looks_up else None
             if tensor is not None and tensor.data_type in _LABEL_TYPES and not tensor.external_data:
-                values = numpy_helper.to_array(tensor).reshape(-1).tolist()
+                try:
+                    values = numpy_helper.to_array(tensor).reshape(-1).tolist()
+                except (ValueError, TypeError):  # bytes that don't fill the shape
+                    continue
                 yield tuple(
                     value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in values
                 )
