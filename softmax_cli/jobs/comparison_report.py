@@ -149,6 +149,8 @@ def _overview(report: Report) -> Section:
         ("rows", f"{report.tally.rows:,}, matched by {report.matched}"),
         ("classes", f"{report.classes:,}"),
     ]
+    if report.tally.infinite:
+        rows.append(("KL", f"infinite in {_count(report.tally.infinite)}"))
     return Section("compared", ("", ""), rows, (1,))
 
 
@@ -177,20 +179,23 @@ def _differences(report: Report) -> Section:
     ]
     if report.a.activation == report.b.activation:
         rows.insert(1, ("logit", _number(tally.logit.mean(tally.values)), _number(tally.max_logit)))
+    kendall = _kendall(tally)
+    if kendall is not None:
+        rows.append((f"1 − Kendall's τ of A's top {kendall['k']}", *_less(kendall)))
     return Section("differences", ("", "mean", "max"), rows)
+
+
+def _less(kendall: dict[str, Any]) -> tuple[str, str]:
+    """How far Kendall's τ is from that of equal orders."""
+    return _number(1.0 - kendall["mean"]), _number(1.0 - kendall["min"])
 
 
 def _divergences(tally: Tally) -> Section:
     rows = []
     for name, title in _TITLES.items():
         summary = tally.figures[name].summary(tally.rows)
-        bits = _number(summary["mean"] * _BITS) if name in _IN_NATS else ""
-        rows.append((title, *(_number(value) for value in summary.values()), bits))
-    kendall = _kendall(tally)
-    if tally.infinite:
-        rows.append((f"KL is infinite in {_count(tally.infinite)}", "", "", "", "", "", ""))
-    if kendall is not None:
-        rows.append((f"Kendall's τ, top {kendall['k']}", _number(kendall["mean"]), "", "", "", "", ""))
+        bits = _number(summary["mean"] * _BITS, 3) if name in _IN_NATS else ""
+        rows.append((title, *(_number(value, 3) for value in summary.values()), bits))
     header = ("", "mean", "p50", "p90", "p99", "max", "mean, bits")
     return Section("divergence, nats", header, rows if tally.rows else [])
 
@@ -223,9 +228,9 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2f}%" if share in (0, 1) or 0.00005 <= share <= 0.99995 else f"{100 * share:.6g}%"
 
 
-def _number(value: float) -> str:
+def _number(value: float, digits: int = 4) -> str:
     if math.isnan(value):
         return "-"
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
-    return f"{value:.4g}"
+    return f"{value:.{digits}g}"

@@ -157,9 +157,10 @@ def test_saved_outputs_are_matched_by_their_inputs(tmp_path: Path, softmax_here:
     assert code == 0, err
     assert report["matched_by"] == "source"
     assert report["kl"]["max"] == 0
-    assert report["worst"][0]["source"] == pictures[0]
+    assert report["worst"] == []
     code, out, _ = softmax_here("compare", tmp_path / "a.npz", tmp_path / "b.npz", "-f", "json", "--match", "position")
     assert record(out)["kl"]["max"] > 1
+    assert {row["source"] for row in record(out)["worst"]} <= set(pictures)
 
 
 def test_two_models_on_the_same_inputs(softmax_process: Run) -> None:
@@ -242,7 +243,7 @@ def test_infinite_divergence_is_said(tmp_path: Path, softmax_here: Here) -> None
     assert math.isfinite(report["js"]["mean"])
     assert report["worst"][0]["row"] == 2
     table = softmax_here("compare", *paths)[1]
-    assert "KL is infinite in 1 row" in table
+    assert "KL        infinite in 1 row" in table
     assert "nan" not in table.lower()
 
 
