@@ -168,7 +168,7 @@ def _block(pair: Pair, cut: slice, options: CompareOptions) -> Tally:
 def _worst(
     batch: LogitBatch, start: int, found: Divergence, best: TopPair, both: tuple[Chances, Chances], count: int
 ) -> list[WorstRow]:
-    """The rows of a block that differ most, first by KL, then by JS; those that don't differ at all aren't among them."""
+    """The rows of a block that differ most, first by KL, then by JS; none that doesn't differ at all."""
     order = np.lexsort((-found.js, -found.kl))[:count]
     rows = []
     for place in order[(found.kl[order] > 0) | (found.js[order] > 0)].tolist():
