@@ -148,6 +148,15 @@ class Writing:
             rich_help_panel=opt.OUTPUT_PANEL,
         ),
     ] = "table"
+    plot: Annotated[
+        str | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Draw reliability before and after, and the NLL over the temperature: .png, .svg or .pdf.",
+            rich_help_panel=opt.OUTPUT_PANEL,
+        ),
+    ] = None
 
 
 @grouped

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from softmax_cli.cli.confidence import read_temperature
-from softmax_cli.cli.console import Talk
+from softmax_cli.cli.console import Talk, screen_for
 from softmax_cli.cli.options import Console, Faults, OnError, Reading
-from softmax_cli.cli.reporting import report_format, write_report
+from softmax_cli.cli.reporting import report_format, write_charts, write_report
 from softmax_cli.confidence.calibration import METHODS
 from softmax_cli.confidence.sets import SET_METHODS, SetRule
 from softmax_cli.errors import ExitCode, UsageError
@@ -17,6 +17,8 @@ from softmax_cli.jobs.calibrating import CalibrateOptions, Conformal, Outcome, c
 from softmax_cli.jobs.discovery import Found, check_outputs
 from softmax_cli.jobs.failures import write_failures
 from softmax_cli.jobs.rank_many import Ledger
+from softmax_cli.judge.plots.calibration import calibration_charts
+from softmax_cli.judge.plots.figure import check_plot, write_picture
 from softmax_cli.labels import read_labels
 from softmax_cli.pipeline import usable_cores
 from softmax_cli.sinks.target import STDOUT, open_target
@@ -24,12 +26,17 @@ from softmax_cli.sinks.target import STDOUT, open_target
 if TYPE_CHECKING:
     from softmax_cli.cli.calibrate import Fitting, Sets, Writing
 
+_UP_TO_ALWAYS = 1 << 22  # values, whose curve over the temperature takes no time to speak of
+
 
 def run_calibration(
     logits: str, fitting: Fitting, sets: Sets, reading: Reading, faults: Faults, writing: Writing, console: Console
 ) -> int:
     """Calibrate, write the file and the report; returns the exit code."""
     report_format(writing.format_name, STDOUT)
+    screen = screen_for(STDOUT, console, "softmax")
+    is_charted = bool(screen.width) and writing.format_name == "table" and writing.output != STDOUT
+    _check_plot(writing.plot, sets)
     holdout = _holdout(fitting.holdout)
     options = CalibrateOptions(
         method=_method(fitting, sets),
@@ -44,20 +51,35 @@ def run_calibration(
         labels_from=fitting.labels or "",
         nan=str(faults.nan),
         jobs=console.jobs or usable_cores(),
+        pictured=is_charted or writing.plot is not None,
+        curve_up_to=_UP_TO_ALWAYS if writing.plot is None else 1 << 62,
     )
     read = [logits, *(name for name in (holdout, fitting.targets, fitting.labels) if isinstance(name, str))]
-    check_outputs([Found(name) for name in read], [name for name in (writing.output, faults.failures) if name])
+    outputs = (writing.output, writing.plot, faults.failures)
+    check_outputs([Found(name) for name in read], [name for name in outputs if name])
     talk = Talk(console)
     ledger = Ledger(talk, skip=faults.on_error is OnError.SKIP)
     try:
         outcome = calibrate_file(logits, fitting.targets, reading.for_logits(), options, ledger)
         for note in outcome.notes:
             talk.note(note)
+        if writing.plot is not None and outcome.picture is not None:
+            write_picture(outcome.picture, writing.plot)
         _write(outcome, writing, talk)
+        if is_charted and outcome.picture is not None:
+            write_charts(calibration_charts(outcome.picture, screen.width, screen.ascii_only))
     finally:
         if faults.failures is not None:
             write_failures(faults.failures, ledger.failures)
     return int(ExitCode.PARTIAL if ledger.failures else ExitCode.OK)
+
+
+def _check_plot(plot: str | None, sets: Sets) -> None:
+    if plot is None:
+        return
+    check_plot(plot)
+    if sets.conformal is not None:
+        raise UsageError("--plot is for a calibration: leave out --conformal, or --plot")
 
 
 def _method(fitting: Fitting, sets: Sets) -> str:

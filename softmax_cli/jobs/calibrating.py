@@ -13,9 +13,11 @@ from softmax_cli.confidence.sets import SetRule
 from softmax_cli.errors import InputError, Location
 from softmax_cli.jobs.calibration_report import calibration_sections, sets_sections
 from softmax_cli.jobs.rank_many import Ledger
-from softmax_cli.judge.calibrate import calibrate
+from softmax_cli.judge.calibrate import CalibrationReport, calibrate
 from softmax_cli.judge.conformal import fit_sets
 from softmax_cli.judge.gathering import Gathering
+from softmax_cli.judge.plots.calibration import calibration_picture, temperature_curve
+from softmax_cli.judge.plots.records import Picture
 from softmax_cli.judge.samples import Samples
 from softmax_cli.judge.splits import split
 from softmax_cli.judge.stream import JudgeOptions, judged
@@ -42,7 +44,8 @@ class CalibrateOptions:
     """How to calibrate. The fields are named as the command's options are.
 
     takes: what the input holds, logits or probabilities. method: of a calibration; conformal: sets instead of one.
-    holdout: a share of the rows, or a file, with its targets.
+    holdout: a share of the rows, or a file, with its targets. pictured: whether there is to be a picture, and
+    curve_up_to: the values (rows times classes) up to which it holds the curve over the temperature, a pass a point.
     """
 
     method: str = "temperature"
@@ -57,16 +60,19 @@ class CalibrateOptions:
     labels_from: str = ""
     nan: str = "error"
     jobs: int = 1
+    pictured: bool = False
+    curve_up_to: int = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it: the file's text, the report as a record and as tables, and notes."""
+    """What came of it: the file's text, the report as a record and as tables, notes, and a picture, if asked for."""
 
     text: bytes
     record: dict[str, Any]
     sections: Sequence[Section]
     notes: Sequence[str]
+    picture: Picture | None = None
 
 
 def calibrate_file(
@@ -90,6 +96,7 @@ def calibrate_file(
         report = calibrate(
             samples, split(samples, options.folds, options.seed, held), options.method, max(1, options.jobs)
         )
+        picture = _picture(samples, report, options) if options.pictured else None
     finally:
         samples.close()
         if isinstance(held, Samples):
@@ -97,7 +104,14 @@ def calibrate_file(
     calibration = replace(report.fit.calibration, takes=options.takes, labels=names)
     record = {"source": valid(name), "method": calibration.method, "classes": calibration.classes, **report.figures()}
     text = calibration_text(calibration, report.figures())
-    return Outcome(text, record, calibration_sections(report), report.notes)
+    return Outcome(text, record, calibration_sections(report), report.notes, picture)
+
+
+def _picture(samples: Samples, report: CalibrationReport, options: CalibrateOptions) -> Picture:
+    curve = None
+    if options.method == "temperature" and len(samples) * samples.classes <= options.curve_up_to:
+        curve = temperature_curve(samples, report.fit.calibration.temperature, max(1, options.jobs))
+    return calibration_picture(report, curve, samples.name)
 
 
 def _sets(

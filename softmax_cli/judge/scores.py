@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from softmax_cli.activation import log_softmax
 from softmax_cli.confidence.calibration import Calibration
+from softmax_cli.judge.binning import Bin, bin_edges, make_bins
 from softmax_cli.judge.samples import IndexArray, Mask, Samples
 
 Float64Array = NDArray[np.float64]
@@ -20,7 +21,10 @@ BINS = 15
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Means over rows; nll is infinite where some true class has probability 0, as in `impossible` rows."""
+    """Means over rows; nll is infinite where some true class has probability 0, as in `impossible` rows.
+
+    bins: of confidence, those of the ece.
+    """
 
     rows: int
     nll: float
@@ -28,6 +32,7 @@ class Scores:
     brier: float
     accuracy: float
     impossible: int = 0
+    bins: tuple[Bin, ...] = ()
 
     def as_record(self) -> dict[str, float | int | None]:
         """The scores as JSON holds them: null for what is infinite."""
@@ -39,8 +44,8 @@ class Scorer:
     """Adds up the scores of rows: sums alone are kept."""
 
     def __init__(self) -> None:
-        self._edges = np.linspace(0.0, 1.0, BINS + 1)[1:-1]
-        self._gaps = np.zeros(BINS)
+        self._edges = bin_edges(BINS)
+        self._bins = np.zeros((3, BINS))  # rows, confidence, right
         self._sums = np.zeros(4)  # nll, brier, right, impossible
         self._rows = 0
 
@@ -58,17 +63,19 @@ class Scorer:
         impossible = int(np.isneginf(of_truth).sum())
         finite = np.where(np.isneginf(of_truth), 0.0, of_truth)
         self._sums += (-finite.sum(), brier.sum(), right.sum(), impossible)
-        bins = np.searchsorted(self._edges, confidence)  # (lo, hi], 1 in the last
-        self._gaps += np.bincount(bins, confidence - right, minlength=BINS)
+        bins = np.searchsorted(self._edges[1:-1], confidence)  # (lo, hi], 1 in the last
+        self._bins += [np.bincount(bins, weights, minlength=BINS) for weights in (None, confidence, right)]
         self._rows += len(targets)
 
     def scores(self) -> Scores:
         """The means so far."""
         rows = max(1, self._rows)
         nll, brier, right, impossible = self._sums.tolist()
-        ece = float(np.abs(self._gaps).sum()) / rows
+        _, confidence, hits = self._bins
+        ece = float(np.abs(confidence - hits).sum()) / rows
+        bins = make_bins(self._edges[:-1], self._edges[1:], *self._bins)
         mean = math.inf if impossible else nll / rows
-        return Scores(self._rows, mean, ece, brier / rows, right / rows, int(impossible))
+        return Scores(self._rows, mean, ece, brier / rows, right / rows, int(impossible), bins)
 
 
 def score(parts: Iterable[tuple[Samples, Mask | None, Calibration]]) -> Scores:

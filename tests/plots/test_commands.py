@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from softmax_cli.judge.plots import figure
-from softmax_cli.judge.plots.records import Bars, Confusion, Histogram, Picture, Reliability, RiskCoverage
+from softmax_cli.judge.plots.records import (
+    Bars,
+    Confusion,
+    Histogram,
+    Picture,
+    Reliability,
+    RiskCoverage,
+    TemperatureCurve,
+)
 from tests.cli.support import assert_fits, on_terminal
 from tests.conftest import SAMPLES, Run
 
@@ -99,6 +109,46 @@ def test_evaluate_charts_on_a_terminal_only(softmax_here: Here, columns: int) ->
     assert "(0.933, 1.000]" not in shown.text
     assert "coverage      risk" not in piped
     assert "(0.933, 1.000]   109  0.9966  0.9817" in piped
+
+
+def test_calibrate(softmax_here: Here, drawn: list[Picture], tmp_path: Path) -> None:
+    plain = softmax_here("calibrate", *DIGITS, "-o", tmp_path / "T.json")
+    assert softmax_here("calibrate", *DIGITS, "-o", tmp_path / "T.json", "--plot", tmp_path / "x.svg") == plain
+    assert (tmp_path / "x.svg").read_bytes().startswith(b"<?xml")
+    figures = json.loads((tmp_path / "T.json").read_text())["figures"]
+    before, after, curve = drawn[0].panels
+    assert isinstance(before, Reliability)
+    assert isinstance(after, Reliability)
+    assert isinstance(curve, TemperatureCurve)
+    for panel, name in ((before, "before"), (after, "after")):
+        assert panel.count.sum() == 120
+        assert panel.ece == figures[name]["ece"]
+        assert panel.mean_accuracy() == pytest.approx(figures[name]["accuracy"])
+        filled = panel.count > 0
+        gaps = np.abs(panel.confidence - panel.accuracy)[filled] * panel.count[filled]
+        assert gaps.sum() / 120 == pytest.approx(panel.ece)
+    assert curve.best[0] == figures["temperature"]
+    assert curve.plain == pytest.approx(figures["before"]["nll"])
+    assert curve.best[1] == pytest.approx(min(curve.nll.min(), curve.best[1]))
+    assert curve.temperatures[0] < 1 < curve.temperatures[-1]
+
+
+def test_calibrate_by_another_method_has_no_curve(softmax_here: Here, drawn: list[Picture], tmp_path: Path) -> None:
+    assert softmax_here("calibrate", *DIGITS, "--method", "vector", "--plot", tmp_path / "x.png", "-q")[0] == 0
+    assert [type(panel) for panel in drawn[0].panels] == [Reliability, Reliability]
+
+
+def test_calibrate_charts_on_a_terminal_only(softmax_here: Here) -> None:
+    shown = on_terminal("calibrate", *DIGITS, "-q")
+    assert_fits(shown.lines, 80)
+    assert sum(line.endswith("fitted") for line in shown.lines) == 1
+    assert "fitted" not in softmax_here("calibrate", *DIGITS, "-q")[1]
+
+
+def test_no_picture_of_sets(softmax_here: Here, tmp_path: Path) -> None:
+    code, _, err = softmax_here("calibrate", *DIGITS, "--conformal", "0.9", "--plot", tmp_path / "x.png")
+    assert code == 2
+    assert "--plot is for a calibration" in err
 
 
 def test_no_picture_of_what_fails(softmax_here: Here, tmp_path: Path) -> None:

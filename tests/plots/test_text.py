@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from softmax_cli.judge.plots.records import Reliability, RiskCoverage
@@ -50,6 +50,7 @@ def test_no_rows_no_lines() -> None:
     st.booleans(),
     st.lists(st.tuples(st.integers(0, 10**9), st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=20),
 )
+@settings(deadline=None)
 def test_lines_fit(width: int, ascii_only: bool, bins: list[tuple[int, float, float]]) -> None:
     count, confidence, accuracy = (np.array(values) for values in zip(*bins, strict=True))
     panel = Reliability(np.linspace(0, 1, len(bins) + 1), count, confidence, accuracy, 0.0)

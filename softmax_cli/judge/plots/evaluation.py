@@ -28,7 +28,7 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def reliability_of(bins: Sequence[Bin], error: float | None) -> Reliability | None:
+def reliability_of(bins: Sequence[Bin], error: float | None, title: str = "Reliability") -> Reliability | None:
     """The bins of confidence as a panel; None without any row in them."""
     if not any(part.count for part in bins):
         return None
@@ -38,6 +38,7 @@ def reliability_of(bins: Sequence[Bin], error: float | None) -> Reliability | No
         np.array([_number(part.confidence) for part in bins]),
         np.array([_number(part.accuracy) for part in bins]),
         _number(error),
+        title,
     )
 
 

@@ -80,7 +80,7 @@ def render(picture: Picture, kind: str) -> bytes:
 
 
 def make_figure(picture: Picture) -> Figure:
-    """Lay a picture's panels out, two beside each other."""
+    """Lay a picture's panels out, two beside each other; a last one without a neighbour takes both places."""
     from matplotlib.figure import Figure
 
     count = max(1, len(picture.panels))
@@ -89,14 +89,13 @@ def make_figure(picture: Picture) -> Figure:
     figure = Figure(figsize=(_width(columns), _height(picture, rows)), layout="constrained")
     if picture.title:
         figure.suptitle(drawable(picture.title, 90), fontsize=12, x=0.01, ha="left", parse_math=False)
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    if not picture.panels:
-        grid[0].set_axis_off()
-    for axes, panel in zip(grid, picture.panels, strict=False):
+    grid = figure.add_gridspec(rows, columns)
+    for place, panel in enumerate(picture.panels):
+        row, column = divmod(place, columns)
+        is_alone = column == 0 and place == len(picture.panels) - 1 and not isinstance(panel, Bars)
+        axes = figure.add_subplot(grid[row, :] if is_alone else grid[row, column])
         axes.spines[["top", "right"]].set_visible(False)
         PANELS[type(panel)](axes, panel)
-    for axes in grid[len(picture.panels) :]:
-        axes.set_axis_off()
     return figure
 
 

@@ -70,7 +70,7 @@ def reliability(axes: Axes, panel: Reliability) -> None:
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="perfectly calibrated")
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy")
     axes.legend(loc="upper left", fontsize=8, **_LEGEND)
-    _title(axes, "Reliability", f"ECE {_figure(panel.ece)}")
+    _title(axes, panel.title, f"ECE {_figure(panel.ece)}")
 
 
 def histogram(axes: Axes, panel: Histogram) -> None:

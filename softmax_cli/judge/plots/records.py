@@ -16,7 +16,8 @@ FloatVector: TypeAlias = NDArray[np.float64]
 class Reliability:
     """Rows by their confidence: edges (bins + 1,); count, confidence and accuracy (bins,), means over the bin's rows.
 
-    An empty bin's confidence and accuracy are NaN. ece: the expected calibration error of these bins.
+    An empty bin's confidence and accuracy are NaN. ece: the expected calibration error of these bins. title: of the
+    panel.
     """
 
     edges: FloatVector
@@ -24,6 +25,7 @@ class Reliability:
     confidence: FloatVector
     accuracy: FloatVector
     ece: float
+    title: str = "Reliability"
 
     def mean_confidence(self) -> float:
         """Over all rows."""
