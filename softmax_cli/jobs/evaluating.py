@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from softmax_cli.batch import Source
-from softmax_cli.errors import UsageError
+from softmax_cli.errors import FaultHandler, InputError, UsageError
 from softmax_cli.jobs.rank_many import Ledger
 from softmax_cli.judge.class_weights import read_class_weights
 from softmax_cli.judge.evaluate import EvaluateOptions, evaluate
@@ -56,7 +56,7 @@ def evaluate_file(asked: Asked, ledger: Ledger, report: Reporter) -> Report:
 
     Raises InputError and UsageError as its parts do.
     """
-    reading, beside = reading_for(asked.targets, replace(asked.reading, on_fault=ledger.row_fault))
+    reading, beside = reading_for(asked.targets, replace(asked.reading, on_fault=once(ledger.row_fault)))
     source = open_source(asked.logits, reading)
     of_classes = RankOptions(labels=asked.labels, labels_from=asked.labels_from, activation=asked.activation)
     names = names_for(source, of_classes)
@@ -87,6 +87,19 @@ def evaluate_file(asked: Asked, ledger: Ledger, report: Reporter) -> Report:
     for note in targets.notes:
         report.note(note)
     return found
+
+
+def once(handler: FaultHandler) -> FaultHandler:
+    """A handler of errors that hands each on once, however often the input is read."""
+    seen: set[str] = set()
+
+    def take(error: InputError) -> None:
+        described = error.describe()
+        if described not in seen:
+            handler(error)
+            seen.add(described)
+
+    return take
 
 
 def goal_of(precision: float | None, risk: float | None, coverage: float | None) -> tuple[str, float] | None:

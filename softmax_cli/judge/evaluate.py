@@ -137,7 +137,7 @@ def _measure(batch: LogitBatch, options: EvaluateOptions) -> Measure:
         raise InputError("label-count", f"{len(given):,} class weights, but {classes:,} classes")
     is_picture = len(batch.shape) > 1
     keep = not is_picture or _count(batch.shape) <= MOST_RANKED
-    return Measure(kernel, classes, tops, options.bootstrap > 0, keep, options.calibration)
+    return Measure(kernel, classes, tops, options.bootstrap > 0, keep, options.calibration, options.nan != "error")
 
 
 def _count(shape: Sequence[int]) -> int:
@@ -181,7 +181,7 @@ def _report(
         temperature=options.temperature,
         rows=tally.rows,
         ignored=counted.ignored,
-        dropped=counted.dropped,
+        dropped=max(counted.dropped, options.lost()),
         undefined=tally.undefined,
         classes=tally.classes,
         top_k=summary.top_k(),

@@ -149,7 +149,7 @@ def evaluate_labels(
         why = f" ({stream.ignored:,} ignored, {stream.dropped:,} dropped)" if stream.ignored or stream.dropped else ""
         raise InputError("empty-input", f"no rows to judge{why}", at=Location(source.name))
     precisions = list(held.precisions())
-    ignored, dropped, again = stream.ignored, stream.dropped, replace(options, on_fault=lambda error: None)
+    ignored, dropped, again = stream.ignored, max(stream.dropped, options.lost()), replace(options, on_fault=lambda error: None)
     while len(precisions) < len(sums.support):
         held = _Held(len(precisions), len(sums.support), True)
         quiet = JudgeOptions("error", options.names, again.on_fault, again.on_fault, options.lost)

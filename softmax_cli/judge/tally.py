@@ -77,7 +77,8 @@ class Measure:
     """Makes the part of a batch; it holds no state, so that any thread may use it.
 
     tops: the k of top-k accuracies. keep_rows: keep each row's figures for resampling. keep_confidence: for ranks.
-    calibration: what is done to the logits first, where it is more than a temperature.
+    calibration: what is done to the logits first, where it is more than a temperature. may_be_undefined: look for rows
+    without a softmax.
     """
 
     kernel: Kernel
@@ -86,6 +87,7 @@ class Measure:
     keep_rows: bool = False
     keep_confidence: bool = True
     calibration: Calibration | None = None
+    may_be_undefined: bool = False
 
     def part(self, batch: LogitBatch, truth: Truth) -> Part:
         """Judge the rows of a batch that has a truth; rows without a softmax count as wrong."""
@@ -94,8 +96,8 @@ class Measure:
             assert weights is not None
             target = weights.argmax(axis=1).astype(np.int64)
         lost = target[:0]
-        finite = np.isfinite(batch.logits.max(axis=1)) if len(batch) else np.ones(0, bool)
-        if not finite.all():
+        if self.may_be_undefined and len(batch):
+            finite = np.isfinite(batch.logits.max(axis=1))
             lost = target[~finite]
             batch, target = batch.select(finite), target[finite]
             weights = None if weights is None else weights[finite]

@@ -183,3 +183,18 @@ def test_class_weights_by_name(softmax_process: Run, tmp_path: Path) -> None:
     (tmp_path / "w.csv").write_text("class,weight\nhorse,3\ndog,1\ncow,2\n")
     done = softmax_process(*base, "w.csv", cwd=tmp_path)
     assert b"error[bad-weights]: w.csv: 'cow' isn't a class" in done.stderr
+
+
+def test_rows_that_the_reader_drops_take_their_targets_along(softmax_process: Run, tmp_path: Path) -> None:
+    (tmp_path / "z.csv").write_text("dog,cat\n1,2\n3\n4,1\nnan,1\n0,3\n9\n")
+    (tmp_path / "y.txt").write_text("cat\ndog\ndog\ndog\ncat\ndog\n")
+    done = softmax_process("evaluate", "z.csv", "--targets", "y.txt", "--on-error", "skip", "-f", "json", cwd=tmp_path)
+    report = strict(done.stdout)
+    assert done.returncode == 3
+    assert (report["rows"], report["dropped"], report["accuracy"]) == (3, 3, 1.0)
+    assert done.stderr.count(b"softmax: error[ragged-row]") == 2
+    # Labels are read several times; each error is told once.
+    (tmp_path / "y.txt").write_text("0\n1\n1\n0\n1\n0\n")
+    options = ("--activation", "sigmoid", "--on-error", "skip")
+    done = softmax_process("evaluate", "z.csv", "--targets", "y.txt", *options, cwd=tmp_path)
+    assert done.stderr.count(b"softmax: error") == 3
