@@ -39,7 +39,8 @@ def run_evaluation(
     if judging.plot is not None:
         check_plot(judging.plot)
     outputs = (reporting.output, reporting.failures, judging.confusion, judging.plot)
-    check_outputs([Found(logits)], [name for name in outputs if name is not None])
+    read = (logits, judging.targets, judging.labels, judging.class_weights, judging.temperature)
+    check_outputs([Found(name) for name in read if name is not None], [name for name in outputs if name is not None])
     talk = Talk(console)
     ledger = Ledger(talk, skip=reporting.on_error is OnError.SKIP)
     try:
@@ -63,7 +64,8 @@ def _write(report: Report, format_name: str, output: str, console: Console) -> N
     charts: list[list[str]] = []
     if format_name == "table" and screen.width >= _LEAST_FOR_CHARTS:
         charts = evaluation_charts(report, screen.width, screen.ascii_only)
-    write_report(format_name, output, report.as_record(), as_sections(report, charted=bool(charts)))
+    record = report.as_record() if format_name == "json" else {}
+    write_report(format_name, output, record, as_sections(report, charted=bool(charts)))
     if charts:
         write_charts(charts)
 

@@ -143,7 +143,7 @@ def _classes(report: Report) -> Section:
     if len(shown) > _ALL_CLASSES:
         there = [figures for figures in shown if figures.support]
         shown = sorted(there, key=lambda figures: (figures.f1 or 0.0, -figures.support, figures.index))[:_WORST]
-        title = f"lowest F1 of {len(report.per_class):,} {what}"
+        title = f"lowest F1 of {report.classes:,} {what}"
     is_label = report.kind == "labels"
     numbered = report.labels is not None and len(report.per_class) > _ALL_CLASSES  # names may be cut, and look alike
     header = ("", *(("index",) if numbered else ()), "precision", "recall", "F1", "AP" if is_label else "IoU", "rows")

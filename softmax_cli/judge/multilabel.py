@@ -149,14 +149,18 @@ def evaluate_labels(
         why = f" ({stream.ignored:,} ignored, {stream.dropped:,} dropped)" if stream.ignored or stream.dropped else ""
         raise InputError("empty-input", f"no rows to judge{why}", at=Location(source.name))
     precisions = list(held.precisions())
-    ignored, dropped, again = stream.ignored, max(stream.dropped, options.lost()), replace(options, on_fault=lambda error: None)
+    left_out = stream.ignored, max(stream.dropped, options.lost())
+    quiet = JudgeOptions("error", options.names, _told, _told, options.lost)
     while len(precisions) < len(sums.support):
         held = _Held(len(precisions), len(sums.support), True)
-        quiet = JudgeOptions("error", options.names, again.on_fault, again.on_fault, options.lost)
         for batch, truth in judged(source, targets, quiet):
             held.add(batch.logits, label_weights(truth, batch.logits.shape[1]) >= 0.5)
         precisions += held.precisions()
-    return _report(source, options, sums, precisions, (ignored, dropped), by_row)
+    return _report(source, options, sums, precisions, left_out, by_row)
+
+
+def _told(error: InputError) -> None:
+    """Nothing more: the first pass told of the error."""
 
 
 def _add(sums: _Sums, logits: FloatArray, weights: Floats, options: EvaluateOptions) -> Floats:
@@ -213,8 +217,7 @@ def _report(
     if np.isinf(sums.loss).any():
         notes.append("some targets have probability 0: the cross-entropy is infinite")
     per_class: list[ClassFigures] = [
-        replace(figure, average_precision=value)
-        for figure, value in zip(classes.figures(options.names), precisions, strict=True)
+        replace(figure, average_precision=precisions[figure.index]) for figure in classes.figures(options.names)
     ]
     return Report(
         source=source.name,

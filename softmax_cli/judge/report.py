@@ -60,11 +60,11 @@ class Report:
     kind: "classes" (one right class a row), "labels" (any number, by a sigmoid) or "soft" (a distribution).
     rows: that were judged. ignored: rows left out for their target; dropped: for an error; undefined: kept without
     probabilities. classes: how many there are. figures: by name; None where a figure has no meaning. intervals: of
-    some figures. averages: of the classes' figures, "macro" and "weighted" (and "micro" of labels). bins: of equal
-    width; mass_bins: of as many rows each. confusion: (classes, classes) counts, target by row, of at most 1,000
-    classes; pair_counts: (pairs, 3), target, predicted class and count of all pairs that occur, for any number.
-    is_picture: whether rows are counted over several axes. top_k: top-k accuracy by k.
-    notes: what to know to read the figures.
+    some figures. per_class: every class, of more than 10,000 only those that occur. averages: of the classes' figures,
+    "macro" and "weighted" (and "micro" of labels). bins: of equal width; mass_bins: of as many rows each. confusion:
+    (classes, classes) counts, target by row, of at most 1,000 classes; pair_counts: (pairs, 3), target, predicted class
+    and count of all pairs that occur, for any number. is_picture: whether rows are counted over several axes. top_k:
+    top-k accuracy by k. notes: what to know to read the figures.
     """
 
     source: str

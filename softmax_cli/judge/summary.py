@@ -19,6 +19,7 @@ from softmax_cli.judge.tally import Tally
 Floats = NDArray[np.float64]
 
 MOST_CONFUSED = 50
+MOST_LISTED = 10_000  # classes, whether they occur or not
 _LARGEST_MATRIX = 1000  # classes
 
 
@@ -54,22 +55,28 @@ class Classes:
         }
 
     def figures(self, names: Sequence[str] | None) -> tuple[ClassFigures, ...]:
-        """A record of each class."""
+        """A record of each class; of more than `MOST_LISTED`, only of those that occur."""
+        listed = np.arange(len(self.support))
+        if len(listed) > MOST_LISTED:
+            listed = np.flatnonzero(self.support + self.predicted)
         rates = self.rates()
-
-        def rate(name: str, index: int) -> float | None:
-            value = float(rates[name][index])
-            return None if math.isnan(value) else value
-
+        columns = [rates[name][listed].tolist() for name in ("precision", "recall", "f1", "iou")]
+        rows = zip(
+            listed.tolist(),
+            self.support[listed].astype(np.int64).tolist(),
+            self.predicted[listed].astype(np.int64).tolist(),
+            *columns,
+            strict=True,
+        )
         return tuple(
             ClassFigures(
                 index,
                 label_of(names, index),
-                int(self.support[index]),
-                int(self.predicted[index]),
-                *(rate(name, index) for name in ("precision", "recall", "f1", "iou")),
+                support,
+                predicted,
+                *(None if math.isnan(rate) else rate for rate in four),
             )
-            for index in range(len(self.support))
+            for index, support, predicted, *four in rows
         )
 
 

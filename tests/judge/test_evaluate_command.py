@@ -198,3 +198,11 @@ def test_rows_that_the_reader_drops_take_their_targets_along(softmax_process: Ru
     options = ("--activation", "sigmoid", "--on-error", "skip")
     done = softmax_process("evaluate", "z.csv", "--targets", "y.txt", *options, cwd=tmp_path)
     assert done.stderr.count(b"softmax: error") == 3
+
+
+def test_what_is_read_is_not_written_over(softmax_process: Run, tmp_path: Path) -> None:
+    (tmp_path / "z.csv").write_text("dog,cat\n1,2\n")
+    (tmp_path / "y.json").write_text('["dog"]')
+    done = softmax_process("evaluate", "z.csv", "--targets", "y.json", "-o", "y.json", cwd=tmp_path)
+    assert done.returncode == 2
+    assert (tmp_path / "y.json").read_text() == '["dog"]'

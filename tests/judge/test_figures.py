@@ -332,3 +332,15 @@ def test_no_rows(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no rows to judge") as error:
         report(tmp_path, np.empty((0, 3)), np.empty(0, np.int64))
     assert error.value.slug == "empty-input"
+
+
+def test_of_very_many_classes_only_those_that_occur_are_listed(tmp_path: Path) -> None:
+    logits, truth = made(40, 10_001)
+    found = report(tmp_path, logits.astype(np.float32), truth)
+    predicted = logits.argmax(1)
+    assert [figures.index for figures in found.per_class] == sorted({*truth, *predicted})
+    assert found.confusion is None
+    assert found.pair_counts is not None
+    pairs = sorted(zip(truth.tolist(), predicted.tolist(), strict=True))
+    assert [tuple(row) for row in found.pair_counts[:, :2].tolist()] == sorted(set(pairs))
+    assert found.pair_counts[:, 2].sum() == 40
