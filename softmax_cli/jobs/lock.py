@@ -50,11 +50,13 @@ def locked(path: Path, place: str) -> Iterator[None]:
             with writing(str(path)):
                 if not _try_lock(handle):
                     raise _held(path, place)
-                if not _is_at(handle, path):  # its owner removed it in between
-                    continue
-                os.truncate(handle, 0)
-                os.pwrite(handle, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
+            if not _is_at(handle, path):  # its owner removed it in between
+                continue
             try:
+                with writing(str(path)):
+                    os.truncate(handle, 0)
+                    os.lseek(handle, 0, os.SEEK_SET)
+                    os.write(handle, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
                 yield
             finally:
                 with contextlib.suppress(OSError):

@@ -147,14 +147,16 @@ class Job:
         if entry is not None and name in self._kept:
             self.ledger.forget(entry.failed, self._kept.pop(name))
 
-    def begin(self) -> None:
-        """Open the journal, and record what this run is."""
+    def begin(self, as_finished: bool = False) -> None:
+        """Open the journal, and record what this run is; as_finished: nothing is left to do."""
         self._journal = Journal(self.place.manifest, self.whole)
         records: list[Record] = [run_record(self.options.facts)]
         if self.past.names != list(self.names):
             records.append({"type": "inputs", "names": list(self.names)})
         if not self.entries and self.past.entries:
             records.append({"type": "void"})
+        if as_finished and self.past.finished is not None:
+            records.append({"type": "finished", "bytes": self.past.finished[0], "mtime_ns": self.past.finished[1]})
         self._journal.append(records)
         self._saved = dict(self.past.state)
 
@@ -191,6 +193,11 @@ class Job:
         end = time.monotonic()
         self._next_commit = end + (end - begin) / _COMMIT_SHARE
 
+    def commit_if_possible(self) -> None:
+        """The same on the way out of an error, which is told instead of another."""
+        with contextlib.suppress(OutputError):
+            self.commit()
+
     def close(self) -> None:
         """Let go of the journal; one that tells of nothing done goes."""
         if self._journal is not None:
@@ -213,8 +220,7 @@ def open_job(place: Place, names: Sequence[str], options: ResumeOptions, ledger:
             yield job
             job.commit()
         except BaseException as error:
-            with contextlib.suppress(OutputError):
-                job.commit()
+            job.commit_if_possible()
             if isinstance(error, StoppedError):
                 error.done = sum(not entry.failed for entry in job.entries.values())
                 error.total = len(names)

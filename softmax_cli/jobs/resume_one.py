@@ -79,6 +79,7 @@ def resume_into_one(
         if job.state.get("columns") and job.state["by"] not in job.entries:
             job.void()  # the input that decided on the columns isn't as it was
         if there == final and not any(map(job.is_left, names)):
+            job.begin(as_finished=True)
             return
         kept = max((entry.end for entry in job.entries.values()), default=0)
         kept = max(kept, *job.state.get("head", (0, 0))) if job.entries else 0
@@ -89,6 +90,7 @@ def resume_into_one(
             stack.callback(_drop_if_empty, files, job)
             target = GrowingTarget(files.partial, output, kept)
             stack.callback(target.close)
+            stack.callback(job.commit_if_possible)
             job.sync = target.sync
             sink = cast(ResumableSink, FORMATS[format_name].make(target, sink_options, Screen()))
             pieces = Pieces(job, target, sink)
@@ -221,7 +223,8 @@ class Pieces:
         if self.job.entries and self.job.state.get("columns") == columns:
             self.job.state["by"] = by
             return
-        self.job.void()
+        if "columns" in self.job.state:
+            self.job.void()
         self.job.state.update(columns=columns, head=[before, end], by=by)
 
     def _advance(self, place: int) -> None:

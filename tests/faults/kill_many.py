@@ -25,7 +25,9 @@ def kill_until_done(
     moments: list[int] = []
     while kills < most:
         with job.start("--resume") as process:
-            time.sleep(chance.uniform(0.3, 1.0) * seconds)
+            while process.poll() is None and not job.has_begun():
+                time.sleep(0.002)
+            time.sleep(chance.uniform(0, 1) * seconds)
             if process.poll() is not None:
                 break
             process.kill()
@@ -40,6 +42,16 @@ def kill_until_done(
     return moments
 
 
+def work_seconds(job: Job) -> float:
+    """How long a job takes from when it has begun to write."""
+    with job.start("--resume") as process:
+        while process.poll() is None and not job.has_begun():
+            time.sleep(0.002)
+        begin = time.monotonic()
+        process.wait()
+        return time.monotonic() - begin
+
+
 def main(kills: int) -> None:
     chance = random.Random(11)
     done: dict[str, list[int]] = {name: [] for name in JOBS}
@@ -48,9 +60,10 @@ def main(kills: int) -> None:
         for name in JOBS:
             (place := Path(folder, name)).mkdir()
             job = make_job(name, place, FILES, ROWS)
-            begin = time.monotonic()
             assert job.run()[0] == job.code
-            jobs[name] = (job, job.results(), time.monotonic() - begin)
+            expected = job.results()
+            job.clear()
+            jobs[name] = (job, expected, work_seconds(job))
         while sum(map(len, done.values())) < kills:
             for name, (job, expected, seconds) in jobs.items():
                 done[name] += kill_until_done(job, expected, seconds, chance, chance.randint(1, 6))

@@ -80,6 +80,12 @@ class Job:
             and (results not in file.parents or file.name.startswith("."))
         ]
 
+    def has_begun(self) -> bool:
+        """Whether a run has taken its place."""
+        return any(path.name.endswith(".softmax-lock") for path in self.folder.rglob(".softmax-lock")) or any(
+            self.folder.glob("*.softmax-lock")
+        )
+
     def recorded(self) -> int:
         """How many inputs the manifest tells of."""
         path = self.folder / self.output
