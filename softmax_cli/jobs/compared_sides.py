@@ -21,6 +21,7 @@ from softmax_cli.model.session import Engine
 from softmax_cli.sources import open_source
 from softmax_cli.sources.base import ReadOptions
 from softmax_cli.sources.stream import STDIN
+from softmax_cli.text import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ def open_sides(names: tuple[str, str], inputs: Sequence[str] | None, opening: Op
     """
     models = [name for name in names if is_model(name)]
     if models and not inputs:
-        raise UsageError(f"{models[0]} is a model: --on INPUT says what it is to be run on")
+        what = "a folder, so a model's" if Path(models[0]).is_dir() else "a model"
+        raise UsageError(f"{visible(models[0])} is {what}: --on INPUT says what it is to be run on")
     if inputs and not models:
         raise UsageError("--on is for models, and both are logits")
     if STDIN in (inputs or ()) or names == (STDIN, STDIN):
