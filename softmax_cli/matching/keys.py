@@ -23,15 +23,21 @@ class Match(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What the rows of an input can be known by, besides their position."""
+    """What the rows of an input can be known by, besides their position.
+
+    ids, sources: whether they have such. named: whether either tells one row from another, as an id does, or an input
+    of its own for each row (a picture).
+    """
 
     ids: bool
     sources: bool
+    named: bool
 
     @classmethod
     def of(cls, source: Source, batch: LogitBatch) -> Traits:
         """Look at an input's first batch: the rows of saved outputs have inputs of their own."""
-        return cls(batch.ids is not None, has_own_sources(source, batch))
+        ids = batch.ids is not None
+        return cls(ids, has_own_sources(source, batch), ids or (batch.sources is not None and not batch.rows.any()))
 
 
 def has_own_sources(source: Source, batch: LogitBatch) -> bool:
@@ -40,12 +46,17 @@ def has_own_sources(source: Source, batch: LogitBatch) -> bool:
 
 
 def choose(asked: Match, traits: Sequence[Traits]) -> Match:
-    """Choose the best that all inputs have: the id, else the source, else the position."""
+    """Choose the best that all inputs have: the id, else the source, else the position.
+
+    Where some have ids, and the others an input for each row, the name of the input is the id.
+    """
     if asked is not Match.AUTO:
         return asked
     if all(item.ids for item in traits):
         return Match.ID
-    return Match.SOURCE if all(item.sources for item in traits) else Match.POSITION
+    if all(item.sources for item in traits):
+        return Match.SOURCE
+    return Match.ID if all(item.named for item in traits) else Match.POSITION
 
 
 Keys = Sequence[str] | Sequence[int]
@@ -57,7 +68,7 @@ def keys_of(match: Match, source: Source, batch: LogitBatch, before: int) -> Key
     An input's own count of its rows is its position, so that rows left out don't shift the others.
     """
     if match is Match.ID:
-        return batch.ids if batch.ids is not None else []
+        return batch.ids if batch.ids is not None else [batch.source_of(place) for place in range(len(batch))]
     if match is Match.SOURCE:
         numbers = batch.rows.tolist()
         return [f"{batch.source_of(place)}{_BETWEEN}{row}" for place, row in enumerate(numbers)]

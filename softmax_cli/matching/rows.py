@@ -122,7 +122,7 @@ class Matcher:
         if len(known) < len(traits):
             return Match.POSITION  # one of them is empty
         for member, item in zip(self._members, known, strict=True):
-            if (asked is Match.ID and not item.ids) or (asked is Match.SOURCE and not item.sources):
+            if (asked is Match.ID and not item.named) or (asked is Match.SOURCE and not item.sources):
                 what = "ids" if asked is Match.ID else "inputs of their own"
                 hint = "--id-column NAME says where they are" if asked is Match.ID else "run --save-logits keeps them"
                 raise InputError(

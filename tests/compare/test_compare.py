@@ -163,6 +163,21 @@ def test_saved_outputs_are_matched_by_their_inputs(tmp_path: Path, softmax_here:
     assert {row["source"] for row in record(out)["worst"]} <= set(pictures)
 
 
+def test_ids_that_are_the_names_of_inputs(tmp_path: Path, softmax_here: Here) -> None:
+    """A table with the pictures' names as ids, beside a run over the pictures in another order."""
+    pictures = sorted(str(path) for path in (DIGITS / "images").iterdir())[:6]
+    softmax_here(
+        "run", SAMPLES / "digits_model", *pictures, "--save-logits", tmp_path / "a.npz", "-o", tmp_path / "x.csv"
+    )
+    logits = np.load(DIGITS / "logits.npy")[:6]
+    table = write_csv(tmp_path / "b.csv", logits[::-1], pictures[::-1], [f"c{place}" for place in range(10)])
+    labels = DIGITS / "labels.txt"
+    code, out, err = softmax_here("compare", tmp_path / "a.npz", table, "--labels", labels, "-f", "json")
+    assert code == 0, err
+    assert record(out)["matched_by"] == "id"
+    assert record(out)["kl"]["max"] < 1e-9
+
+
 def test_two_models_on_the_same_inputs(softmax_process: Run) -> None:
     done = softmax_process(
         *("compare", "digits/digits.onnx", "digits/digits_probabilities.onnx"),
