@@ -145,6 +145,35 @@ def test_jobs_and_stdin_change_nothing(softmax_process: Run, folder: Path) -> No
     assert one.stdout == many.stdout == piped.stdout != b""
 
 
+def test_a_file_with_a_temperature_does_what_the_number_does(in_process: Run, folder: Path) -> None:
+    path = fitted(in_process, folder)
+    number = repr(json.loads(path.read_bytes())["parameters"]["temperature"])
+    by_file = in_process("fresh.npy", "-t", path.name, "-f", "csv", cwd=folder)
+    by_number = in_process("fresh.npy", "-t", number, "-f", "csv", cwd=folder)
+    assert by_file.stdout == by_number.stdout != b""
+
+
+def test_pixels(in_process: Run, tmp_path: Path) -> None:
+    logits, targets = drawn(2 * 6 * 7, 3, 2.0)
+    np.save(tmp_path / "x.npy", np.moveaxis(logits.reshape(2, 6, 7, 3), -1, 1).astype(np.float32))
+    targets[::5] = 255
+    np.save(tmp_path / "y.npy", targets.reshape(2, 6, 7))
+    pixels = ("x.npy", "--axis", "1")
+    fit = ("--targets", "y.npy", "--ignore-index", "255", "--method", "vector", "-o", "T.json")
+    done = in_process("calibrate", *pixels, *fit, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr.decode()
+    value = json.loads((tmp_path / "T.json").read_bytes())
+    assert value["figures"]["rows"] == (targets != 255).sum()
+    done = in_process("apply", *pixels, "-t", "T.json", "-o", "p.npy", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr.decode()
+    found = np.moveaxis(np.load(tmp_path / "p.npy"), 1, -1).reshape(-1, 3)
+    parameters = value["parameters"]
+    expected = shares_of(logits.astype(np.float32) * parameters["weights"] + parameters["biases"])
+    assert found == pytest.approx(expected, rel=1e-6)
+    rows = in_process(*pixels, "-t", "T.json", "-f", "csv", "-k", "1", cwd=tmp_path).stdout.decode().splitlines()[1:]
+    assert [float(line.split(",")[-1]) for line in rows] == pytest.approx(expected.max(axis=1).tolist(), rel=1e-6)
+
+
 def test_holdouts(in_process: Run, folder: Path) -> None:
     share = json.loads(fitted(in_process, folder, "--holdout", "0.2", name="s.json").read_bytes())["figures"]
     assert (share["rows"], share["measured_rows"]) == (400, 100)

@@ -103,6 +103,16 @@ def test_measured_coverage_is_that_of_rows_held_out(folds: int) -> None:
     assert report.coverage.rows == 200
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["lac", "aps", "raps"])
+def test_the_row_at_the_threshold_is_inside(name: str, dtype: type) -> None:
+    """Of the rows that the threshold was fitted on, as many hold the truth as its place says: to the bit."""
+    logits, targets = drawn(99, 5)
+    samples = from_arrays(logits.astype(dtype), targets)
+    sets = fit_sets(samples, split(samples, 2, 0), Calibration("temperature", 5, 1.7), RULES[name], 0.8).sets
+    assert measure(sets, samples, None).held == 80
+
+
 def test_too_few_rows_give_sets_of_all_classes() -> None:
     logits, targets = drawn(fewest_rows(0.9) - 1, 3)
     report = fit_sets(
