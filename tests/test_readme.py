@@ -25,15 +25,16 @@ class Example:
     expected: list[str]
 
 
-def examples() -> list[Example]:
+def examples() -> list[list[Example]]:
     """The console blocks: a command behind `$`, then what it prints; a line of `...` stands for any lines."""
-    found: list[Example] = []
+    found: list[list[Example]] = []
     for block in re.findall(r"^```console\n(.*?)^```$", README, re.MULTILINE | re.DOTALL):
+        found.append([])
         for line in block.splitlines():
             if line.startswith("$ "):
-                found.append(Example(line[2:], []))
+                found[-1].append(Example(line[2:], []))
             else:
-                found[-1].expected.append(line)
+                found[-1][-1].expected.append(line)
     return found
 
 
@@ -50,8 +51,14 @@ def shell_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the examples are for a POSIX shell")
-@pytest.mark.parametrize("example", examples(), ids=lambda example: example.command[:60])
-def test_example(example: Example, shell_folder: Path) -> None:
+@pytest.mark.parametrize("block", examples(), ids=lambda block: block[0].command[:60])
+def test_block(block: list[Example], shell_folder: Path) -> None:
+    """The examples of a block in their order: later ones may use what earlier ones wrote."""
+    for example in block:
+        check_example(example, shell_folder)
+
+
+def check_example(example: Example, shell_folder: Path) -> None:
     path = f"{shell_folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["sh", "-c", example.command], capture_output=True, cwd=shell_folder, env=environment(PATH=path), timeout=60
@@ -67,7 +74,7 @@ def test_example(example: Example, shell_folder: Path) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert len(examples()) >= 10
+    assert sum(map(len, examples())) >= 10
 
 
 def test_slugs_are_those_of_the_code() -> None:
