@@ -131,7 +131,7 @@ def _measure(batch: LogitBatch, options: EvaluateOptions) -> Measure:
     classes = batch.logits.shape[1]
     tops = tuple(sorted({1, *(min(k, classes) for k in options.tops)}))
     kernel_activation = "none" if options.activation == "none" else "softmax"  # log-softmax is but its logarithm
-    kernel = Kernel(kernel_activation, options.temperature, bin_edges(options.bins), places=tops != (1,))
+    kernel = Kernel(kernel_activation, options.temperature, bin_edges(options.bins), most=tops[-1])
     given = options.class_weights
     if given is not None and given != "balanced" and len(given) != classes:
         raise InputError("label-count", f"{len(given):,} class weights, but {classes:,} classes")

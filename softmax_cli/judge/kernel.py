@@ -20,6 +20,8 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 _SQUARES = 0.5  # of the safe exponents: those of squares are twice as large
+_SHORT_ROW = 10_000
+_MARGIN = 1e-5  # more than single precision rounds
 _NARROW = 48  # classes, up to which sums over rows of a transposed block are quicker
 
 
@@ -50,13 +52,13 @@ class Rows:
 class Kernel:
     """How rows are judged: "softmax" or "none" (the values are probabilities), a temperature, the edges of the bins.
 
-    places: whether the target's place matters beyond the first.
+    most: the largest k of top-k accuracies: places from it on aren't told apart.
     """
 
     activation: str
     temperature: float
     edges: Floats
-    places: bool = True
+    most: int = 1 << 30
 
     def judge(self, logits: FloatArray, target: Indices, weights: Floats | None = None) -> list[Rows]:
         """Judge rows in blocks that fit the cache.
@@ -74,96 +76,114 @@ class Kernel:
                 cut = slice(first, first + step)
                 part = logits[cut]
                 block = np.ascontiguousarray(part.T if axis == 0 else part)
-                out = scratch[:, : len(part)] if axis == 0 else scratch[: len(part)]
+                out = scratch if scratch.shape == block.shape else np.empty(block.shape)
                 soft = None if weights is None else (weights[cut].T if axis == 0 else weights[cut])
                 found.append(self._block(block, target[cut], soft, axis, out))
         return found
 
     def _block(self, block: FloatArray, target: Indices, soft: Floats | None, axis: int, out: Floats) -> Rows:
         """Judge a block whose class axis is `axis`; out: scratch of its shape."""
-        aim = np.expand_dims(target, axis)
         predicted = block.argmax(axis=axis)
-        top = np.expand_dims(predicted, axis)
+        aim, top = _flat(target, block.shape, axis), _flat(predicted, block.shape, axis)
         if self.activation == "none":
-            values, total, nll = self._given(block, aim, soft, axis, out)
+            values, total, nll, low = self._given(block, aim, soft, axis, out)
         else:
-            values, total, nll = self._softmax(block, aim, top, soft, axis, out)
+            values, total, nll, low = self._softmax(block, aim, top, soft, axis, out)
         scale = 1.0 / total
-        at_target = np.take_along_axis(values, aim, axis).squeeze(axis) / total
-        squares = np.einsum("ij,ij->j" if axis == 0 else "ij,ij->i", values, values) * scale * scale
-        brier = squares - 2.0 * at_target + 1.0
+        at_target = values.reshape(-1).take(aim) / total
+        brier = _squares(values, axis) * scale * scale - 2.0 * at_target + 1.0
         if soft is not None:
             brier = ((values / np.expand_dims(total, axis) - soft) ** 2).sum(axis=axis)
-        place = (
-            _places(block, aim, predicted == target, axis) if self.places else (predicted != target).astype(np.int64)
-        )
+        place = _places(block, target, predicted == target, self.most, axis)
         return Rows(
             predicted,
             target,
             place,
-            np.take_along_axis(values, top, axis).squeeze(axis) / total,
+            values.reshape(-1).take(top) / total,
             nll,
             brier,
             np.einsum("j,ij->i" if axis == 0 else "i,ij->j", scale, values),
-            *self._peaks(values, total, target, axis),
+            *self._peaks(block > low, values, total, target, axis),
         )
 
     def _given(
         self, block: FloatArray, aim: Indices, soft: Floats | None, axis: int, out: Floats
-    ) -> tuple[Floats, Floats, Floats]:
-        """Values that are probabilities already, a total of 1, and each row's cross-entropy."""
+    ) -> tuple[Floats, Floats, Floats, FloatArray]:
+        """Values that are probabilities already, a total of 1, each row's cross-entropy, and the first bin's end."""
         np.copyto(out, block)
         if soft is None:
-            nll = -np.log(np.take_along_axis(out, aim, axis)).squeeze(axis)
+            nll = -np.log(out.reshape(-1).take(aim))
         else:
             nll = -np.where(soft > 0, soft * np.log(out), 0.0).sum(axis=axis)
-        return out, np.ones(len(nll)), nll
+        return out, np.ones(len(nll)), nll, np.full((1, 1), self.edges[1] * (1 - _MARGIN), block.dtype)
 
     def _softmax(
         self, block: FloatArray, aim: Indices, top: Indices, soft: Floats | None, axis: int, out: Floats
-    ) -> tuple[Floats, Floats, Floats]:
-        """Exponentials, their sum, and each row's cross-entropy."""
-        largest = np.take_along_axis(block, top, axis)
+    ) -> tuple[Floats, Floats, Floats, FloatArray]:
+        """Exponentials, their sum, each row's cross-entropy, and a logit just below the first bin's end."""
+        largest = np.expand_dims(block.reshape(-1).take(top), axis)
         origin = origin_for(largest, self.temperature * _SQUARES)
         shifted, correction = scaled(block, origin, self.temperature, out)
         if soft is None:
-            exponent = np.take_along_axis(shifted, aim, axis)
+            exponent = shifted.reshape(-1).take(aim)
             if correction is not None and correction.shape == shifted.shape:
-                exponent = exponent + np.take_along_axis(correction, aim, axis)
+                exponent += correction.reshape(-1).take(aim)
         else:
-            exponent = np.where(soft > 0, soft * shifted, 0.0).sum(axis=axis, keepdims=True)
+            exponent = np.where(soft > 0, soft * shifted, 0.0).sum(axis=axis)
         values = exponentials(shifted, correction)
         total = values.sum(axis=axis, keepdims=True)
-        share = 1.0 if soft is None else soft.sum(axis=axis, keepdims=True)
-        nll = np.asarray(share * np.log(total) - exponent).squeeze(axis)
-        return values, total.squeeze(axis), nll
+        logarithm = np.log(total.squeeze(axis))
+        nll = np.asarray((logarithm if soft is None else soft.sum(axis=axis) * logarithm) - exponent)
+        low = self.temperature * np.log(total * self.edges[1])
+        if origin is not None:
+            low += origin
+        low -= _MARGIN * (1.0 + np.abs(low))
+        return values, total.squeeze(axis), nll, low.astype(block.dtype)
 
-    def _peaks(self, values: Floats, total: Floats, target: Indices, axis: int) -> tuple[Any, ...]:
-        """The probabilities above the first bin: at most as many a row as there are bins."""
-        least = np.expand_dims(total * self.edges[1], axis)
-        places = np.flatnonzero(values > least)
-        first, second = np.divmod(places, values.shape[1])
+    def _peaks(
+        self, likely: NDArray[np.bool_], values: Floats, total: Floats, target: Indices, axis: int
+    ) -> tuple[Any, ...]:
+        """The probabilities above the first bin: at most as many a row as there are bins; likely: where to look."""
+        first, second = np.divmod(np.flatnonzero(likely), likely.shape[1])
         classes, rows = (first, second) if axis == 0 else (second, first)
         peaks = np.minimum(values[first, second] / total[rows], 1.0)
+        sure = peaks > self.edges[1]
+        classes, rows, peaks = classes[sure], rows[sure], peaks[sure]
         return classes, bin_of(peaks, self.edges), peaks, target[rows] == classes
 
 
-def _places(block: FloatArray, aim: Indices, right: NDArray[np.bool_], axis: int) -> Indices:
-    """How many classes stand before the target: those with larger logits, and of equal ones those of lower index."""
-    place = np.zeros(len(right), np.int64)
+def _flat(classes: Indices, shape: tuple[int, ...], axis: int) -> Indices:
+    """Where the element of each row's class lies in a block of that shape, counted through."""
+    rows = np.arange(len(classes))
+    return classes * shape[1] + rows if axis == 0 else rows * shape[1] + classes
+
+
+def _squares(values: Floats, axis: int) -> Floats:
+    """The sum of squares along an axis; the library's products of long rows would start threads of their own."""
+    if axis == 1 and values.shape[1] <= _SHORT_ROW:
+        return np.asarray(np.vecdot(values, values))
+    return np.asarray(np.einsum("ij,ij->j" if axis == 0 else "ij,ij->i", values, values))
+
+
+def _places(block: FloatArray, target: Indices, right: NDArray[np.bool_], most: int, axis: int) -> Indices:
+    """How many classes stand before the target: those with larger logits, and of equal ones those of lower index.
+
+    From `most` on, the number is only a lower bound.
+    """
+    place = (~right).astype(np.int64)
     wrong = np.flatnonzero(~right)
-    if not len(wrong):
+    if not len(wrong) or most < 2:
         return place
     part = block.take(wrong, axis=1 - axis)
-    aim = aim.take(wrong, axis=1 - axis)
-    at_target = np.take_along_axis(part, aim, axis)
+    aim = np.expand_dims(target[wrong], axis)
+    at_target = np.expand_dims(part.reshape(-1).take(_flat(target[wrong], part.shape, axis)), axis)
     before = _count(part > at_target, axis)
-    ties = _count(part == at_target, axis) > 1
-    if ties.any():
-        some = np.flatnonzero(ties)
-        equal = part.take(some, axis=1 - axis) == at_target.take(some, axis=1 - axis)
+    near = np.flatnonzero(before < most)
+    if len(near):
+        equal = part.take(near, axis=1 - axis) == at_target.take(near, axis=1 - axis)
         order = np.expand_dims(np.arange(block.shape[axis]), 1 - axis)
-        before[some] += (equal & (order < aim.take(some, axis=1 - axis))).sum(axis=axis)
+        equal &= order < aim.take(near, axis=1 - axis)
+        before[near] += _count(equal, axis)
     place[wrong] = before
     return place
 
