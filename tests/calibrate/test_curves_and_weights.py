@@ -13,7 +13,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import accuracy_score, brier_score_loss, log_loss
 
-from softmax_cli.confidence.calibration import Calibration
+from softmax_cli.confidence.calibration import Calibration, Curve
 from softmax_cli.judge.isotonic import fit_curve, fit_isotonic
 from softmax_cli.judge.samples import from_arrays
 from softmax_cli.judge.scores import score
@@ -120,3 +120,13 @@ def test_a_true_class_of_probability_0_makes_the_loss_infinite_and_is_counted() 
     found = score([(from_arrays(logits, [1, 1]), None, Calibration("temperature", 2))])
     assert found.impossible == 1
     assert found.as_record()["nll"] is None
+
+
+def test_masked_classes_keep_probability_0_and_lost_rows_are_shared_alike() -> None:
+    high = Curve(np.array([0.0, 1.0]), np.array([0.5, 1.0]))
+    masked = Calibration("isotonic", 3, curves=(high,) * 3).apply(np.array([[0.0, -np.inf, 0.0], [0.0, 1.0, np.nan]]))
+    assert np.exp(masked[0]).tolist() == [0.5, 0.0, 0.5]
+    assert np.isnan(masked[1]).all()
+    low = Curve(np.array([0.9]), np.array([0.0]))
+    nothing = Calibration("isotonic", 3, curves=(low,) * 3).apply(np.array([[5.0, -np.inf, 0.0]]))
+    assert np.exp(nothing[0]).tolist() == [0.5, 0.0, 0.5]
