@@ -99,6 +99,15 @@ def test_a_failed_input_has_no_row(softmax_here: Here, tmp_path: Path) -> None:
     assert len(np.load(kept)["logits"]) == 1
 
 
+def test_a_last_input_that_fails(softmax_here: Here, tmp_path: Path) -> None:
+    pictures = [DIGITS / "images" / f"digit_00{number}.png" for number in range(2)]
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"bad")
+    code, _, err = softmax_here("run", SAMPLES / "digits_model", *pictures, bad, "--save-logits", tmp_path / "kept.npz")
+    assert (code, "error[bad-image]" in err) == (3, True), err
+    assert np.load(tmp_path / "kept.npz")["logits"].shape == (2, 10)
+
+
 def test_a_failed_run_keeps_nothing(softmax_here: Here, make: Make, tmp_path: Path) -> None:
     values = shares(200)
     values[150] = [1, 2, 3]
