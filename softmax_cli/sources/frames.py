@@ -359,7 +359,8 @@ def lazy_arrow(path: str) -> pl.LazyFrame:
 
     with Path(path).open("rb") as file:
         if file.read(6) == b"ARROW1":
-            return pl.scan_ipc(path, glob=False, hive_partitioning=False)
+            # By its URL: a path would be mapped into memory, and a file that is cut meanwhile end the process (SIGBUS).
+            return pl.scan_ipc(Path(path).resolve().as_uri(), glob=False, hive_partitioning=False)
     return pl.read_ipc_stream(path).lazy()
 
 
