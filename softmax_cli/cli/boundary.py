@@ -109,6 +109,12 @@ def _guarded(run: Callable[[], int], arguments: Sequence[str], talk: Talk) -> in
         _trace(debug)
         talk.error(_bug(error))
         return ExitCode.INTERNAL
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # what libraries in Rust raise is no Exception
+            raise
+        _trace(debug)
+        talk.error(_bug(error))
+        return ExitCode.INTERNAL
 
 
 def _flush_stdout() -> None:
@@ -128,7 +134,7 @@ def _to_go_on(error: StoppedError, arguments: Sequence[str]) -> SoftmaxError:
     return SoftmaxError("interrupted", f"{how}; {error.done:,} of {error.total:,} inputs are done", hint=hint)
 
 
-def _bug(error: Exception) -> SoftmaxError:
+def _bug(error: BaseException) -> SoftmaxError:
     text = str(error).split("\n")[0]
     hint = "this is a bug in softmax: please report it with the output of --debug"
     return SoftmaxError("internal", f"{type(error).__name__}: {text}", hint=hint)
