@@ -151,7 +151,7 @@ class PageCheck:
             self._grow(_count(header, 2, "bytes"))
             if kind == _INDEX:
                 continue
-            inner = header.get(_HEADER_OF.get(kind or 0, 0))
+            inner = header.get(_HEADER_OF.get(kind or 0, 0)) if isinstance(kind, int | None) else None
             if not isinstance(inner, dict):
                 raise DamagedError(f"column {chunk.name!r} holds a page of no known kind")
             values = _count(inner, 1, "values")

@@ -18,7 +18,7 @@ from tests.corpus.make import Entry, arguments_of, make, manifest
 ENTRIES = manifest()
 ISOLATED = [entry for entry in ENTRIES if entry.name.startswith("models/isolated_")]
 HERE = [entry for entry in ENTRIES if entry not in ISOLATED]
-PROCESSES = [*ISOLATED, *HERE[::25]]
+PROCESSES = [*ISOLATED, *HERE[::60]]
 
 
 @pytest.fixture(scope="module")

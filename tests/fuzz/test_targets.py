@@ -8,11 +8,17 @@ from onnx import helper
 
 from softmax_cli.errors import SoftmaxError
 from tests.fuzz.targets import TARGETS, one_of_ours
+from tests.test_fuzz_readers import SEEDS
 
 
 def _ending(kind: str, inputs: list[str]) -> bytes:
     node = helper.make_node(kind, inputs, ["y"])
     return bytes(helper.make_model(helper.make_graph([node], "g", [], [])).SerializeToString())
+
+
+def _list_for_a_kind() -> bytes:
+    seed = SEEDS["fixed.parquet"]
+    return seed[:4] + b"\x19\x15\x15\x14D\x15\xdc\x01,\x15" + seed[14:]
 
 
 # What the fuzzers found: each was another exception than ours, a crash or too slow.
@@ -22,6 +28,7 @@ FOUND = {
     "the same, as a key": ("labels-json", b'{"0\\u001c": "a"}'),
     "a quotient of one number, at the end of a model": ("graph", _ending("Div", ["x"])),
     "an exponential of nothing": ("graph", _ending("Exp", [])),
+    "a page of Parquet whose kind is a list": ("parquet", _list_for_a_kind()),
     "class names looked up in nothing": ("graph", _ending("ArrayFeatureExtractor", [])),
 }
 
