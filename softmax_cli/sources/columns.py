@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import fnmatch
 import re
 from collections.abc import Sequence
@@ -56,7 +57,8 @@ class Roles:
             return "id"
         if position == self.target:
             return "target"
-        return "class" if position in self.classes else "ignored"
+        place = bisect.bisect_left(self.classes, position)  # there may be a million, in order
+        return "class" if self.classes[place : place + 1] == (position,) else "ignored"
 
 
 def find_column(name: str, columns: Sequence[Column], option: str, at: Location) -> int:

@@ -1,0 +1,57 @@
+"""What grows is done in a time that grows as it does: many columns, many files, deep folders."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from softmax_cli.sources import open_source
+from tests.conftest import Run
+
+
+def columns(path: Path, count: int) -> Path:
+    header = ",".join(f"c{place}" for place in range(count))
+    path.write_text(f"{header}\n" + ",".join(["0.5"] * count) + "\n")
+    return path
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """The least of three: another's work on this machine isn't counted."""
+    found = []
+    for _ in range(3):
+        begin = time.process_time()
+        work()
+        found.append(time.process_time() - begin)
+    return min(found)
+
+
+def test_time_grows_as_the_columns_do(tmp_path: Path) -> None:
+    few, many = columns(tmp_path / "few.csv", 8_000), columns(tmp_path / "many.csv", 64_000)
+    ratio = seconds(lambda: list(open_source(str(many)))) / seconds(lambda: list(open_source(str(few))))
+    assert ratio < 24  # 8 where it's linear, 64 where each column is looked for among all
+
+
+def test_the_role_of_each_of_many_columns(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("id,a,b,label,c,text\n1,0.5,1.5,2,3.5,x\n")
+    kinds = {item["name"]: item["role"] for item in open_source(str(path)).facts["columns"]}
+    assert kinds == {"id": "id", "a": "class", "b": "class", "label": "target", "c": "class", "text": "ignored"}
+
+
+@pytest.mark.parametrize("arguments", [[], ["-j", "1"]])
+def test_deep_folders_of_files(softmax_process: Run, tmp_path: Path, arguments: list[str]) -> None:
+    folder = tmp_path / "top"
+    names = []
+    for level in range(20):
+        folder = folder / f"level{level:02}"
+        folder.mkdir(parents=True)
+        for number in range(3):
+            np.save(folder / f"{number}.npy", np.array([[1.0, 2.0]]))
+            names.append(folder / f"{number}.npy")
+    done = softmax_process(tmp_path / "top", "-f", "csv", "-k", "1", "-q", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert [line.split(",")[0] for line in done.stdout.decode().splitlines()[1:]] == list(map(str, names))
