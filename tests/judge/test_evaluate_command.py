@@ -12,6 +12,8 @@ import pytest
 import sklearn.metrics as sk
 from scipy.special import softmax
 
+from softmax_cli.errors import InputError
+from softmax_cli.judge.class_weights import read_class_weights
 from tests.conftest import SAMPLES, Run
 
 DIGITS = SAMPLES / "digits"
@@ -99,11 +101,11 @@ def test_saved_logits_of_images_in_folders(softmax_process: Run, tmp_path: Path)
         right = [Path(line[0]).parent.name == line[4] for line in predicted]
         assert report["rows"] == 12
         assert report["accuracy"] == pytest.approx(np.mean(right))
-        # A file of targets finds them by the names of their files, in any order.
-        listed = tmp_path / "truth.csv"
-        listed.write_text("file,target\n" + "".join(f"{Path(r['id']).name},{r['target']}\n" for r in reversed(truth)))
-        again = strict(softmax_process("evaluate", saved, "--targets", listed, "-f", "json", "-q").stdout)
-        assert again["accuracy"] == report["accuracy"]
+    # A file of targets finds them by the names of their files, in any order.
+    listed = tmp_path / "truth.csv"
+    listed.write_text("file,target\n" + "".join(f"{Path(r['id']).name},{r['target']}\n" for r in reversed(truth)))
+    again = strict(softmax_process("evaluate", saved, "--targets", listed, "-f", "json", "-q").stdout)
+    assert again["accuracy"] == report["accuracy"]
 
 
 def test_labels_and_pictures(softmax_process: Run, tmp_path: Path) -> None:
@@ -162,27 +164,27 @@ def test_errors(
 
 
 def test_class_weights_by_name(softmax_process: Run, tmp_path: Path) -> None:
-    (tmp_path / "z.csv").write_text("dog,cat,horse,y\n1,2,3,cat\n3,2,1,dog\n0,1,0,horse\n")
-    base = ("evaluate", "z.csv", "-f", "json", "-q", "--class-weights")
-    by_line = "1\n2\n3\n"
+    names = ("dog", "cat", "horse")
+    by_line, by_json = "1\n2\n3\n", '{"dog": 1, "cat": 2, "horse": 3}'
     by_name = "class,weight\nhorse,3\ndog,1\ncat,2\n"
-    by_json = '{"dog": 1, "cat": 2, "horse": 3}'
-    found = []
-    for name, text in (("w.txt", by_line), ("w.csv", by_name), ("w.json", by_json)):
+    for name, text in (("w.txt", by_line), ("w.csv", by_name), ("w.json", by_json), ("w.tsv", "1\t2\n0\t1\n2\t3\n")):
         (tmp_path / name).write_text(text)
-        done = softmax_process(*base, name, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        found.append(strict(done.stdout))
-    assert found[0] == found[1] == found[2]
-    assert found[0]["accuracy"] == pytest.approx(1 / 6)
-    for text, says in (("1\n2\nx\n", b"isn't a weight"), ("1\n2\n", b"2 class weights, but 3 classes")):
+        assert read_class_weights(str(tmp_path / name), names) == (1.0, 2.0, 3.0)
+    for text, says in (
+        ("1\n2\nx\n", "'x' isn't a weight"),
+        ("1\n-2\n1\n", "'-2' isn't a weight"),
+        ("1\ndog,2\n", "expected a number a line, or a class and a number"),
+        ("dog,1\ncow,2\n", "'cow' isn't a class"),
+        ("dog,1\ndog,2\n", "'dog' stands twice"),
+        ("dog,1\ncat,2\n", "no weight for class 'horse'"),
+    ):
         (tmp_path / "w.txt").write_text(text)
-        done = softmax_process(*base, "w.txt", cwd=tmp_path)
-        assert done.returncode == 1
-        assert says in done.stderr
-    (tmp_path / "w.csv").write_text("class,weight\nhorse,3\ndog,1\ncow,2\n")
-    done = softmax_process(*base, "w.csv", cwd=tmp_path)
-    assert b"error[bad-weights]: w.csv: 'cow' isn't a class" in done.stderr
+        with pytest.raises(InputError) as error:
+            read_class_weights(str(tmp_path / "w.txt"), names)
+        assert (error.value.slug, error.value.message[: len(says)]) == ("bad-weights", says)
+    (tmp_path / "z.csv").write_text("dog,cat,horse,y\n1,2,3,cat\n3,2,1,dog\n0,1,0,horse\n")
+    done = softmax_process("evaluate", "z.csv", "-f", "json", "--class-weights", "w.json", cwd=tmp_path)
+    assert strict(done.stdout)["accuracy"] == pytest.approx(1 / 6)
 
 
 def test_rows_that_the_reader_drops_take_their_targets_along(softmax_process: Run, tmp_path: Path) -> None:
