@@ -11,8 +11,10 @@ from typer.core import TyperCommand
 
 from softmax_cli.cli import options as opt
 from softmax_cli.cli.groups import grouped
+from softmax_cli.errors import UsageError
 
 _NEGATIVE = re.compile(r"-(\.?\d|inf|nan)", re.IGNORECASE)
+_LARGEST_MATRIX = 1000
 _MINUS = "\u2212"  # no option starts with it
 _PRINTED_MINUS = re.compile(r"(?<![^,\s])\u2212")  # before a number; ours, and that of papers
 
@@ -142,6 +144,8 @@ def explain(
     found = find_row(given, row, labels, reading.for_logits())
     if calibration is not None:
         calibration.check(len(found.logits), found.names, found.origin or "arguments")
+    if jacobian and min(top or len(found.logits), len(found.logits)) > _LARGEST_MATRIX:
+        raise UsageError(f"--jacobian of more than {_LARGEST_MATRIX:,} classes", hint="-k N takes the most likely ones")
     talk = Talk(console)
     for note in found.notes:
         talk.note(note)

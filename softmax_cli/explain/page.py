@@ -15,6 +15,8 @@ from softmax_cli.judge.plots.records import Bars, Picture
 from softmax_cli.sinks.base import Screen
 from softmax_cli.sinks.target import STDOUT, open_target
 
+_MOST_BARS = 50  # of a picture
+
 
 @dataclass(frozen=True, slots=True)
 class PageFormat:
@@ -63,11 +65,11 @@ def write(explanation: Explanation, format_name: str, output: str, screen: Scree
 def picture(explanation: Explanation) -> Picture:
     """The shown classes as bars, the most likely first; at the other temperature beside them, if there is one."""
     plain, tempered = explanation.plain, explanation.tempered
-    order = sorted(explanation.shown, key=lambda index: -plain.log_probabilities[index])
+    order = sorted(explanation.shown, key=lambda index: -plain.log_probabilities[index])[:_MOST_BARS]
     hidden = len(explanation) - len(order)
     title = explanation.origin or f"The softmax of {len(explanation):,} logit{'' if len(explanation) == 1 else 's'}"
     bars = Bars(
-        title + (f" ({hidden:,} more classes)" if hidden else ""),
+        title + (f" ({hidden:,} more class{'' if hidden == 1 else 'es'})" if hidden else ""),
         [explanation.label(index) for index in order],
         [float(plain.probabilities[index]) for index in order],
         "T = 1" if tempered is not None else "probability",

@@ -77,7 +77,7 @@ def test_explain(softmax_here: Here, drawn: list[Picture], tmp_path: Path) -> No
     bars = drawn[0].panels[0]
     assert isinstance(bars, Bars)
     assert bars.labels == ["1", "2"]
-    assert bars.title == "The softmax of 3 logits (1 more classes)"
+    assert bars.title == "The softmax of 3 logits (1 more class)"
     assert bars.values == pytest.approx([0.66524, 0.24473], abs=1e-5)
     assert bars.other == pytest.approx([0.50648, 0.30719], abs=1e-5)
 
@@ -149,6 +149,27 @@ def test_no_picture_of_sets(softmax_here: Here, tmp_path: Path) -> None:
     code, _, err = softmax_here("calibrate", *DIGITS, "--conformal", "0.9", "--plot", tmp_path / "x.png")
     assert code == 2
     assert "--plot is for a calibration" in err
+
+
+def test_very_many_bars(softmax_here: Here, drawn: list[Picture], tmp_path: Path) -> None:
+    np.save(tmp_path / "wide.npy", np.arange(3000.0)[None] / 100)
+    assert softmax_here("explain", tmp_path / "wide.npy", "-k", "0", "-t", "2", "--plot", tmp_path / "x.png")[0] == 0
+    bars = drawn[0].panels[0]
+    assert isinstance(bars, Bars)
+    assert len(bars.labels) == 50
+    assert bars.labels[0] == "2999"
+    assert bars.title.endswith("(2,950 more classes)")
+    code, _, err = softmax_here("explain", tmp_path / "wide.npy", "-k", "0", "--jacobian")
+    assert code == 2
+    assert "--jacobian of more than 1,000 classes" in err
+
+
+@pytest.mark.parametrize("row", ["-inf,1,2", "nan,1,2", "inf,-1e300,2"])
+def test_values_that_are_no_probabilities(softmax_here: Here, tmp_path: Path, row: str) -> None:
+    (tmp_path / "x.csv").write_text(f"{row}\n")
+    arguments = ["--activation", "none", "--nan", "propagate", "--plot", tmp_path / "x.png"]
+    assert softmax_here(tmp_path / "x.csv", *arguments)[0] == 0
+    assert (tmp_path / "x.png").exists()
 
 
 def test_no_picture_of_what_fails(softmax_here: Here, tmp_path: Path) -> None:

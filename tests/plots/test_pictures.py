@@ -162,7 +162,7 @@ def test_bars_beside_each_other() -> None:
     assert axes.yaxis_inverted()
 
 
-@pytest.mark.parametrize("value", [0.0, 1e-9, 0.0004, 0.9996, 1.0, float("nan"), -3.0, 12.5])
+@pytest.mark.parametrize("value", [0.0, 1e-9, 0.0004, 0.9996, 1.0, float("nan"), float("-inf"), -3.0, 12.5])
 def test_bars_of_any_value(value: float) -> None:
     axes = axes_of(Bars("row", ["a"], [value]))[0]
     shown = axes.texts[0].get_text().strip()

@@ -67,9 +67,9 @@ def reliability(axes: Axes, panel: Reliability) -> None:
         linewidth=1,
         label="gap to the confidence",
     )
-    axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="perfectly calibrated")
+    axes.plot([0, 1], [0, 1], color="black", linestyle="--", linewidth=1, zorder=3, label="perfectly calibrated")
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy")
-    axes.legend(loc="upper left", fontsize=8, **_LEGEND)
+    axes.legend(loc="best", fontsize=8, **_LEGEND)
     _title(axes, panel.title, f"ECE {_figure(panel.ece)}")
 
 
@@ -205,12 +205,16 @@ def bars(axes: Axes, panel: Bars) -> None:
         series.append((panel.other, ORANGE, panel.other_name))
     for number, (values, color, name) in enumerate(series):
         middles = places + (0 if len(series) == 1 else (number - 0.5) * height)
-        axes.barh(middles, values, height, color=color, label=name)
+        lengths = [value if math.isfinite(value) else 0.0 for value in values]
+        axes.barh(middles, lengths, height, color=color, label=name)
         for middle, value in zip(middles, values, strict=True):
-            axes.text(max(value, 0.0), middle, f" {_share(value)}", va="center", fontsize=8)
+            axes.text(
+                max(value, 0.0) if math.isfinite(value) else 0.0, middle, f" {_share(value)}", va="center", fontsize=8
+            )
     axes.set_yticks(places, [drawable(label, 32) for label in panel.labels], fontsize=9, **_PLAIN)
     axes.set_ylim(max(len(places), 1) - 0.5, -0.5)
-    low, high = min([0.0, *panel.values]), max([1.0, *panel.values])  # beyond: values that are no probabilities
+    finite = [value for values, _, _ in series for value in values if math.isfinite(value)]
+    low, high = min([0.0, *finite]), max([1.0, *finite])  # beyond: values that are no probabilities
     axes.set(xlim=(1.12 * low, 1.12 * high), xlabel=_axis(panel, low == 0 and high == 1))
     if low == 0 and high == 1:
         axes.set_xticks(np.linspace(0, 1, 6))
