@@ -64,7 +64,10 @@ class ClassChoice:
     ) -> Ranked:
         """Rank a batch as `ranking.rank_batch` does, but only what is chosen."""
         classes = batch.logits.shape[1]
-        rank = rank_batch if not classes else self.view(names, classes, activation, batch.source).rank_batch
+        if classes:
+            rank = self.view(names, classes, activation, batch.source).rank_batch
+        else:  # inputs that failed, and nothing else: what it is called has to be the same all the same
+            rank, names = rank_batch, names if self._last is None else self._last[1].names
         return rank(
             batch, names, top=top, activation=activation, temperature=temperature, min_probability=min_probability
         )

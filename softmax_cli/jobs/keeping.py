@@ -35,8 +35,7 @@ class KeptSource:
     def __iter__(self) -> Iterator[LogitBatch]:
         meaning = Meaning(names_for(self.source, self.options), activation_for(self.source, self.options))
         for batch in self.source:
-            if len(batch) or batch.logits.shape[1]:  # one of failed inputs alone doesn't know the classes
-                self.kept.write(batch, meaning)
+            self.kept.write(batch, meaning)
             yield batch
 
 

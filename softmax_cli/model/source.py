@@ -118,18 +118,19 @@ class ModelSource:
 
     def _run_all(self) -> Iterator[LogitBatch]:
         waiting: tuple[Fault, ...] = ()  # inputs that failed before the first row
+        nothing = LogitBatch(self.name, np.empty((0, 0), np.float32), np.empty(0, np.int64))
         for window, scores in self._feeder.through(self._scores):
             if not scores:
                 waiting += tuple(window.faults)
                 continue
             batch = self._batch(window, scores)
+            nothing = batch.select(np.zeros(len(batch), bool))  # like the others, also where it comes last
             if waiting:
                 batch = replace(batch, faults=[*(Fault(0, fault.error) for fault in waiting), *batch.faults])
                 waiting = ()
             yield batch
         if waiting:
-            empty = np.empty((0, self.classes or 0), np.float32)
-            yield LogitBatch(self.name, empty, np.empty(0, np.int64), faults=[Fault(0, f.error) for f in waiting])
+            yield replace(nothing, faults=[Fault(0, fault.error) for fault in waiting])
 
     def _scores(self, window: Window) -> list[Scores]:
         """Run a window; several may be under way at once."""

@@ -211,6 +211,18 @@ def test_other_errors(tmp_path: Path, softmax_process: Run) -> None:
     assert done.returncode == 1
 
 
+@pytest.mark.parametrize("form", ["npz", "parquet", "jsonl"])
+def test_a_last_input_that_fails(tmp_path: Path, softmax_here: Here, form: str) -> None:
+    pictures = sorted((SAMPLES / "digits" / "images").iterdir())[:2]
+    (tmp_path / "bad.png").write_bytes(b"bad")
+    groups = write(tmp_path / "groups.csv", "zero,even\ntwo,even\n1,odd\n")
+    output = tmp_path / f"out.{form}"
+    code, _, err = softmax_here(
+        "run", SAMPLES / "digits_model", *pictures, tmp_path / "bad.png", "--groups", groups, "-o", output
+    )
+    assert (code, "error[bad-image]" in err, output.exists()) == (3, True, True), err
+
+
 def test_deep_chains(tmp_path: Path) -> None:
     depth = 5000
     lines = ["0,n0", *(f"n{place},n{place + 1}" for place in range(depth))]
