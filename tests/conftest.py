@@ -14,6 +14,8 @@ ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "sample_data"
 SOFTMAX = (sys.executable, "-m", "softmax_cli")
 
+collect_ignore_glob = ["*/record_*.py"]  # they need packages that are too heavy for the tests
+
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
