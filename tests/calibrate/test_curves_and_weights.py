@@ -97,6 +97,17 @@ def test_vector_scaling_takes_masked_classes() -> None:
     calibrated = Calibration("vector", 4, weights=fit.weights, biases=fit.biases).apply(logits)
     assert np.isfinite(fit.weights).all()
     assert (np.isneginf(calibrated) == np.isneginf(logits)).all()
+    slope = shares_of(calibrated)  # at the minimum the mean gradient is nothing but the pull
+    slope[np.arange(400), targets] -= 1
+    assert np.abs(slope.mean(axis=0)).max() < 1e-4
+    assert np.abs((slope * np.where(np.isfinite(logits), logits, 0)).mean(axis=0)).max() < 1e-4
+
+
+def test_a_class_whose_logit_never_changes_keeps_the_weight_of_the_temperature() -> None:
+    logits, targets = drawn(300, 3)
+    logits[:, 1] = 0.5
+    fit = fit_vector(from_arrays(logits, targets), 1.6)
+    assert fit.weights[1] == pytest.approx(1 / 1.6, rel=1e-3)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 2.0, 0.3])
