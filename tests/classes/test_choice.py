@@ -17,6 +17,7 @@ from softmax_cli.batch import LogitBatch
 from softmax_cli.classes.choice import Namer, read_choice
 from softmax_cli.classes.stage import ClassChoice
 from softmax_cli.errors import InputError
+from softmax_cli.pipeline import split_finite
 from softmax_cli.ranking import rank_batch
 from tests.conftest import SAMPLES, Run
 
@@ -212,3 +213,18 @@ def test_abstaining_on_what_is_left(softmax_here: Here) -> None:
     assert out.splitlines()[1].endswith(",false")
     out = softmax_here(SAMPLES / "animals.csv", "--only", "1-3", "--abstain-below", "0.8", "-k", "1", "-f", "csv")[1]
     assert out.splitlines()[1].endswith(",true")
+
+
+def test_errors_lie_at_their_places() -> None:
+    """Rows that fail over all classes and those that fail over the chosen ones, among those that are left."""
+    values = np.array([[np.nan, 1.0], [1.0, 2.0], [3.0, -np.inf], [4.0, 5.0], [np.nan, 0.0], [6.0, -np.inf]])
+    batch, faults = split_finite(batch_of(values), None)
+    left, every = ClassChoice(only=["1"]).split_masked(batch, faults, None, "softmax")
+    assert left.rows.tolist() == [1, 3]
+    assert [(fault.place, fault.error.slug) for fault in every] == [
+        (0, "nan-logit"),
+        (1, "masked-row"),
+        (2, "nan-logit"),
+        (2, "masked-row"),
+    ]
+    assert [fault.error.at.row for fault in every if fault.error.at is not None] == [0, 2, 4, 5]

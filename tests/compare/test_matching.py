@@ -135,3 +135,18 @@ def test_rows_that_only_one_has_can_be_left_out() -> None:
     ]
     assert found == [(1, 1, 1), (3, 3, 3), (4, 4, 4)]
     assert [fault.message.split(",")[0] for fault in faults] == ["no id '2'", "id '9' isn't in a"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "rows", "message"),
+    [
+        ("1 2 3 2", "3 2 1", [1, 2, 3], "id '2' stands twice"),  # the first of them counts
+        ("1 2 3", "3 2 1 2", [1, 2, 3], "id '2' stands twice"),
+    ],
+)
+def test_of_rows_that_stand_twice_the_first_counts(one: str, other: str, rows: list[int], message: str) -> None:
+    faults: list[InputError] = []
+    members = [member(Rows(one.split(), [])), member(Rows(other.split(), [1], "b"))]
+    found = [same.batch.logits[:, 0].tolist() for same in Matcher(members, handlers=Handlers(faults.append))]
+    assert [value for part in found for value in part] == rows
+    assert [fault.message.split(",")[0] for fault in faults] == [message]
