@@ -217,14 +217,16 @@ def test_abstaining_on_what_is_left(softmax_here: Here) -> None:
 
 def test_errors_lie_at_their_places() -> None:
     """Rows that fail over all classes and those that fail over the chosen ones, among those that are left."""
-    values = np.array([[np.nan, 1.0], [1.0, 2.0], [3.0, -np.inf], [4.0, 5.0], [np.nan, 0.0], [6.0, -np.inf]])
+    values = np.array(
+        [[np.nan, 1.0], [1.0, 2.0], [3.0, -np.inf], [4.0, 5.0], [np.nan, 0.0], [7.0, 8.0], [6.0, -np.inf]]
+    )
     batch, faults = split_finite(batch_of(values), None)
     left, every = ClassChoice(only=["1"]).split_masked(batch, faults, None, "softmax")
-    assert left.rows.tolist() == [1, 3]
+    assert left.rows.tolist() == [1, 3, 5]
     assert [(fault.place, fault.error.slug) for fault in every] == [
         (0, "nan-logit"),
         (1, "masked-row"),
         (2, "nan-logit"),
-        (2, "masked-row"),
+        (3, "masked-row"),
     ]
-    assert [fault.error.at.row for fault in every if fault.error.at is not None] == [0, 2, 4, 5]
+    assert [fault.error.at.row for fault in every if fault.error.at is not None] == [0, 2, 4, 6]
