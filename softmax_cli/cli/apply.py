@@ -27,12 +27,14 @@ def apply(
     from softmax_cli.apply.work import Work
     from softmax_cli.cli.confidence import read_temperature
     from softmax_cli.cli.console import Talk
+    from softmax_cli.heap import keep_freed_blocks
     from softmax_cli.pipeline import usable_cores
 
+    keep_freed_blocks()
     divisor, calibration = read_temperature(temperature)
     chosen = opt.ActivationName.SOFTMAX if activation is opt.ActivationName.AUTO else activation
     work = Work(str(chosen), divisor, str(nan), console.jobs or usable_cores(), calibration)
     talk = Talk(console)
-    for note in apply_to_file(input_name, output, reading.for_logits(), work):
+    for note in apply_to_file(input_name, output, reading.for_logits(work.jobs), work):
         talk.note(f"{input_name}: {note}")
     return 0

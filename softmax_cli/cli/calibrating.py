@@ -13,6 +13,7 @@ from softmax_cli.cli.reporting import report_format, write_charts, write_report
 from softmax_cli.confidence.calibration import METHODS
 from softmax_cli.confidence.sets import SET_METHODS, SetRule
 from softmax_cli.errors import ExitCode, UsageError
+from softmax_cli.heap import keep_freed_blocks
 from softmax_cli.jobs.calibrating import CalibrateOptions, Conformal, Outcome, calibrate_file
 from softmax_cli.jobs.discovery import Found, check_outputs
 from softmax_cli.jobs.failures import write_failures
@@ -57,10 +58,11 @@ def run_calibration(
     read = [logits, *(name for name in (holdout, fitting.targets, fitting.labels) if isinstance(name, str))]
     outputs = (writing.output, writing.plot, faults.failures)
     check_outputs([Found(name) for name in read], [name for name in outputs if name])
+    keep_freed_blocks()
     talk = Talk(console)
     ledger = Ledger(talk, skip=faults.on_error is OnError.SKIP)
     try:
-        outcome = calibrate_file(logits, fitting.targets, reading.for_logits(), options, ledger)
+        outcome = calibrate_file(logits, fitting.targets, reading.for_logits(options.jobs), options, ledger)
         for note in outcome.notes:
             talk.note(note)
         if writing.plot is not None and outcome.picture is not None:

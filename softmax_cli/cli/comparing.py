@@ -8,6 +8,7 @@ from softmax_cli.cli.console import Talk
 from softmax_cli.cli.options import ActivationName, Console, OnError, Reading
 from softmax_cli.cli.reporting import numbers_from_one, report_format, write_report
 from softmax_cli.errors import ExitCode, SoftmaxError
+from softmax_cli.heap import keep_freed_blocks
 from softmax_cli.jobs.compared_sides import Opening, open_sides
 from softmax_cli.jobs.comparing import Asked, Outcome, compare_sources
 from softmax_cli.jobs.comparison_report import as_record, as_sections
@@ -32,6 +33,7 @@ def run_comparison(
     limits = parse_limits(comparing.fail_above or (), top)
     outputs = [output for output in (reporting.output, reporting.failures) if output is not None]
     check_outputs([Found(name) for name in (a, b, *(comparing.on or ()))], outputs)
+    keep_freed_blocks()
     talk = Talk(console)
     ledger = Ledger(talk, skip=reporting.on_error is OnError.SKIP)
     asked = Asked(
@@ -47,7 +49,8 @@ def run_comparison(
         on_input_fault=ledger.record,
     )
     try:
-        sources = open_sides((a, b), comparing.on, Opening(reading.for_logits(), reading.for_samples(), asked, ledger))
+        opening = Opening(reading.for_logits(asked.jobs), reading.for_samples(asked.jobs), asked, ledger)
+        sources = open_sides((a, b), comparing.on, opening)
         told = [len(source.notes) for source in sources]
         for source in sources:
             for note in source.notes:

@@ -9,6 +9,7 @@ from softmax_cli.cli.console import Talk, screen_for
 from softmax_cli.cli.options import ActivationName, Console, OnError, Reading
 from softmax_cli.cli.reporting import numbers_from_one, report_format, write_charts, write_report
 from softmax_cli.errors import ExitCode, UsageError
+from softmax_cli.heap import keep_freed_blocks
 from softmax_cli.jobs.confusion_file import check_confusion_file, write_confusion
 from softmax_cli.jobs.discovery import Found, check_outputs
 from softmax_cli.jobs.evaluating import Asked, evaluate_file, goal_of
@@ -41,6 +42,7 @@ def run_evaluation(
     outputs = (reporting.output, reporting.failures, judging.confusion, judging.plot)
     read = (logits, judging.targets, judging.labels, judging.class_weights, judging.temperature)
     check_outputs([Found(name) for name in read if name is not None], [name for name in outputs if name is not None])
+    keep_freed_blocks()
     talk = Talk(console)
     ledger = Ledger(talk, skip=reporting.on_error is OnError.SKIP)
     try:
@@ -90,7 +92,7 @@ def _asked(logits: str, judging: Judging, reading: Reading, nan: str, console: C
     return Asked(
         logits=logits,
         targets=judging.targets,
-        reading=reading.for_logits(),
+        reading=reading.for_logits(console.jobs or usable_cores()),
         activation=None if judging.activation is ActivationName.AUTO else str(judging.activation),
         labels=None if judging.labels is None else read_labels(judging.labels),
         labels_from=judging.labels or "",

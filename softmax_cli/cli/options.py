@@ -253,17 +253,17 @@ class Reading:
     array: ArrayName = None
     max_row_bytes: MaxRowBytes = 1 << 28
 
-    def for_logits(self) -> ReadOptions:
+    def for_logits(self, jobs: int = 1) -> ReadOptions:
         """The reader's options, the class axis as given."""
         from softmax_cli.sources.base import ReadOptions
 
-        return ReadOptions(**vars(self))
+        return ReadOptions(**vars(self), jobs=jobs)
 
-    def for_samples(self) -> ReadOptions:
+    def for_samples(self, jobs: int = 1) -> ReadOptions:
         """The reader's options for a model's samples; the axis is that of its output."""
         from softmax_cli.sources.base import ReadOptions
 
-        return ReadOptions(**{**vars(self), "axis": None})
+        return ReadOptions(**{**vars(self), "axis": None}, jobs=jobs)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def run_model(
             wrap = functools.partial(KeptSource, kept=kept, options=core)
         intake = Intake(
             classifier=classifier,
-            reading=replace(reading.for_samples(), jobs=core.jobs),
+            reading=reading.for_samples(core.jobs),
             images=image_options,
             texts=tuple(texts.text or ()),
             text_column=texts.text_column,
