@@ -42,7 +42,8 @@ def rank_ensemble(request: Request, reading: ReadOptions, activation: Activation
             raise UsageError("--ensemble needs two inputs or more, of the same rows")
 
         def open_all(ledger: Ledger) -> Source:
-            sources = [open_source(item.name, replace(reading, jobs=core.jobs, on_fault=ledger.row_fault)) for item in found]
+            handled = replace(reading, jobs=core.jobs, on_fault=ledger.row_fault)
+            sources = [open_source(item.name, handled) for item in found]
             return EnsembleSource(sources, replace(options, on_fault=ledger.row_fault))
 
         return [Unit(found[0].name, open_all, alone=True)]
