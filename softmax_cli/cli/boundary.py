@@ -107,14 +107,36 @@ def _guarded(run: Callable[[], int], arguments: Sequence[str], talk: Talk) -> in
             talk.error(UsageError(str(error.format_message()), hint="--help shows the options"))
             return ExitCode.USAGE
         _trace(debug)
+        if isinstance(error, ImportError | NameError | OSError | RuntimeError) and (limit := _memory_limit()):
+            # Native libraries that find no room can't say so.
+            talk.error(
+                SoftmaxError("internal", "out of memory", hint=f"it is limited to {limit >> 20:,} MB (ulimit -v)")
+            )
+            return ExitCode.FAILED
         talk.error(_bug(error))
         return ExitCode.INTERNAL
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # what libraries in Rust raise is no Exception
             raise
         _trace(debug)
+        if isinstance(error, ImportError | NameError | OSError | RuntimeError) and (limit := _memory_limit()):
+            # Native libraries that find no room can't say so.
+            talk.error(
+                SoftmaxError("internal", "out of memory", hint=f"it is limited to {limit >> 20:,} MB (ulimit -v)")
+            )
+            return ExitCode.FAILED
         talk.error(_bug(error))
         return ExitCode.INTERNAL
+
+
+def _memory_limit() -> int | None:
+    """The bytes of memory that this process may map; None where there's no such limit."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def _flush_stdout() -> None:

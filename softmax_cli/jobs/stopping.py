@@ -37,7 +37,7 @@ class Stop:
 
 @contextlib.contextmanager
 def stopping(told: Callable[[str], None]) -> Iterator[Stop]:
-    """Take SIGINT, SIGTERM and SIGHUP as a wish for the block; the second does what the first would have done without.
+    """Take SIGINT, SIGTERM and SIGHUP as a wish for the block; the second ends it at once.
 
     told: takes what the user is told at the first.
     """
@@ -46,9 +46,6 @@ def stopping(told: Callable[[str], None]) -> Iterator[Stop]:
 
     def ask(number: int, frame: FrameType | None) -> None:
         if stop.number is not None:
-            handler = before[number]
-            if callable(handler):
-                handler(number, frame)
             raise StoppedError(number)
         stop.number = number
         with contextlib.suppress(RuntimeError):  # where stderr is being written to at this very moment

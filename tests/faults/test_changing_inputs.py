@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -133,6 +134,17 @@ def test_a_limit_on_open_files(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "out").glob("*.csv"))) == 150
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="such a limit means other things elsewhere")
+def test_a_limit_on_memory(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((2, 3)))
+    command = [sys.executable, "-c", LIMITED, "RLIMIT_AS", str(300 << 20), "x.npy", "-o", "out.csv"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    # A native library that can't even be loaded may end the process by itself.
+    assert done.returncode in (1, -signal.SIGABRT), done.stderr
+    assert done.returncode != 1 or "hint: it is limited to 300 MB (ulimit -v)\n" in done.stderr
+    assert not (tmp_path / "out.csv").exists()
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no such rights")
