@@ -36,6 +36,8 @@ def is_number(cell: str) -> bool:
     [True, True, True, False, False, False, False]
     """
     cell = cell.strip(_BLANKS)
+    if not cell:
+        return False
     return bool(_NUMBER.fullmatch(cell) or _SPECIAL.fullmatch(cell))
 
 

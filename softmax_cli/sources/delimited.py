@@ -14,11 +14,13 @@ from softmax_cli.sources.ahead import Block, parse_ahead
 from softmax_cli.sources.base import ReadOptions, rows_or_columns
 from softmax_cli.sources.cells import WHITESPACE, CellBlock, CellReader, Dialect, is_number
 from softmax_cli.sources.columns import ID_NAMES, TARGET_NAMES, Column, Kind, Roles, assign_roles
+from softmax_cli.sources.layers import check_expansion
 from softmax_cli.sources.lines import check_text, strip_bom, text_blocks
 from softmax_cli.sources.stream import Input
 from softmax_cli.strict_json import decode_utf8
 from softmax_cli.text import visible
 
+_LONG_HEAD = 1 << 18  # bytes of a first line
 _NAMED_DELIMITERS = {
     "tab": "\t",
     "\\t": "\t",
@@ -79,12 +81,20 @@ def first_records(source: Input, options: ReadOptions) -> tuple[Dialect, list[tu
     A pipe is waited for no longer than that takes; what is decided doesn't depend on its timing.
     """
     head = source.head(options.max_row_bytes, lambda data: complete_records(data) >= 1)
+    _check_head(head, source)
     check_text(head, source.at)
     dialect, records = _split(head, source, options, 1)
     if records and options.header is not False and not all(map(is_number, records[0][1])):
         head = source.head(options.max_row_bytes, lambda data: complete_records(data) >= 2)
+        _check_head(head, source)
         dialect, records = _split(head, source, options, 2)
     return dialect, records
+
+
+def _check_head(head: bytes, source: Input) -> None:
+    """Refuse a few packed bytes that make a line of millions of cells: each costs time and memory of its own."""
+    if source.compression is not None:
+        check_expansion(len(head), source.size or source.tally.count, source.name, _LONG_HEAD)
 
 
 def _split(head: bytes, source: Input, options: ReadOptions, count: int) -> tuple[Dialect, list[tuple[int, list[str]]]]:

@@ -165,12 +165,13 @@ class Counting(Layer):
         return count
 
 
-def check_expansion(expanded: int, packed: int, name: str) -> None:
-    """Refuse a small compressed input that expands to an enormous one."""
-    if expanded > _BOMB_BYTES and expanded > _BOMB_RATIO * max(packed, 1):
+def check_expansion(expanded: int, packed: int, name: str, least: int | None = None) -> None:
+    """Refuse a small compressed input that expands to an enormous one, of more than `least` bytes."""
+    least = _BOMB_BYTES if least is None else least
+    if expanded > least and expanded > _BOMB_RATIO * max(packed, 1):
         raise InputError(
             "compression-bomb",
-            f"expands to more than {_BOMB_RATIO} times its size and over {_BOMB_BYTES >> 20} MiB",
+            f"expands to more than {_BOMB_RATIO} times its size and over {least / (1 << 20):g} MiB",
             at=Location(name),
             hint="unpack it yourself and pass the plain file, if you trust it",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from softmax_cli.errors import InputError
 from softmax_cli.sources import open_source
 from tests.conftest import Run
 
@@ -40,6 +42,23 @@ def test_the_role_of_each_of_many_columns(tmp_path: Path) -> None:
     path.write_text("id,a,b,label,c,text\n1,0.5,1.5,2,3.5,x\n")
     kinds = {item["name"]: item["role"] for item in open_source(str(path)).facts["columns"]}
     assert kinds == {"id": "id", "a": "class", "b": "class", "label": "target", "c": "class", "text": "ignored"}
+
+
+@pytest.mark.parametrize("cell", [b",", b"1,", b"a,"])
+def test_a_few_packed_bytes_are_no_line_of_millions(tmp_path: Path, cell: bytes) -> None:
+    path = tmp_path / "x.csv.bz2"
+    path.write_bytes(bz2.compress(cell * 20_000_000))
+    assert path.stat().st_size < 20_000
+    begin = time.process_time()
+    with pytest.raises(InputError) as caught:
+        open_source(str(path))
+    assert caught.value.slug == "compression-bomb"
+    assert time.process_time() - begin < 10
+    path.write_bytes(bz2.compress(cell * 1000))
+    if cell == b"1,":
+        with pytest.raises(InputError) as caught:
+            list(open_source(str(path)))
+        assert caught.value.slug == "bad-value"  # its last cell is empty
 
 
 @pytest.mark.parametrize("arguments", [[], ["-j", "1"]])
