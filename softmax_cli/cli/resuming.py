@@ -23,7 +23,7 @@ Resume = Annotated[
 ]
 RetryFailed = Annotated[
     bool,
-    typer.Option("--retry-failed/--no-retry-failed", help="Inputs that failed before.", rich_help_panel=RESUME_PANEL),
+    typer.Option("--retry-failed/--no-retry-failed", help="Try inputs again that failed.", rich_help_panel=RESUME_PANEL),
 ]
 Checksum = Annotated[
     bool,
