@@ -23,7 +23,9 @@ Resume = Annotated[
 ]
 RetryFailed = Annotated[
     bool,
-    typer.Option("--retry-failed/--no-retry-failed", help="Try inputs again that failed.", rich_help_panel=RESUME_PANEL),
+    typer.Option(
+        "--retry-failed/--no-retry-failed", help="Try inputs again that failed.", rich_help_panel=RESUME_PANEL
+    ),
 ]
 Checksum = Annotated[
     bool,
