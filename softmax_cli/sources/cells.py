@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 WHITESPACE = "whitespace"
 _BLANKS = " \t\r\n\v\f"  # what polars and float() agree on
 
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _SPECIAL = re.compile(r"[+-]?(?:inf(?:inity)?|nan)", re.ASCII | re.IGNORECASE)
 _BLANK_LINES = re.compile(rb"\n(?:\r?\n)+")
 _RUNS_OF_BLANKS = re.compile("[ \t\r\v\f]+")

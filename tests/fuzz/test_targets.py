@@ -31,6 +31,7 @@ FOUND = {
     "an exponential of nothing": ("graph", _ending("Exp", [])),
     "a page of Parquet whose kind is a list": ("parquet", _list_for_a_kind()),
     "184 bytes of bzip2 that are a line of a million cells": ("compressed", bz2.compress(b"," * 1_000_000)),
+    "a long number that is none: the pattern tried each way to split it": ("csv", b"4" * 60_000 + b"x,1\n1,2\n"),
     "class names looked up in nothing": ("graph", _ending("ArrayFeatureExtractor", [])),
 }
 
