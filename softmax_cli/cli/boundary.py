@@ -20,6 +20,8 @@ from softmax_cli.errors import ExitCode, SoftmaxError, UsageError
 from softmax_cli.jobs.stopping import StoppedError
 from softmax_cli.sinks.target import STDOUT, ReaderGoneError, unwritable
 
+_PANIC = "PanicException"  # what libraries in Rust raise, which is no Exception
+
 
 class TerminatedError(BaseException):
     """SIGTERM or SIGHUP came: unwinds the stack like Ctrl-C does, so that temporary files go."""
@@ -37,9 +39,18 @@ def _signals() -> Iterator[None]:
         yield
         return
     before = {number: signal.signal(number, _terminate) for number in numbers}
+    unraisable = sys.unraisablehook
+
+    def quiet(what: sys.UnraisableHookArgs) -> None:
+        # The table library raises Ctrl-C, too: the second of the two may meet a generator that is being closed.
+        if not issubclass(what.exc_type, KeyboardInterrupt | TerminatedError | StoppedError):
+            unraisable(what)
+
+    sys.unraisablehook = quiet
     try:
         yield
     finally:
+        sys.unraisablehook = unraisable
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -98,35 +109,29 @@ def _guarded(run: Callable[[], int], arguments: Sequence[str], talk: Talk) -> in
         _trace(debug)
         talk.error(SoftmaxError("internal", "out of memory", hint="a smaller --jobs needs less"))
         return ExitCode.FAILED
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF):  # typer's help
-            talk.error(unwritable(STDOUT, error))
-            _give_up_stdout()
-            return ExitCode.FAILED
-        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # typer's own usage errors
-            talk.error(UsageError(str(error.format_message()), hint="--help shows the options"))
-            return ExitCode.USAGE
-        _trace(debug)
-        if isinstance(error, ImportError | NameError | OSError | RuntimeError) and (limit := _memory_limit()):
-            # Native libraries that find no room can't say so.
-            talk.error(
-                SoftmaxError("internal", "out of memory", hint=f"it is limited to {limit >> 20:,} MB (ulimit -v)")
-            )
-            return ExitCode.FAILED
-        talk.error(_bug(error))
-        return ExitCode.INTERNAL
     except BaseException as error:
-        if type(error).__name__ != "PanicException":  # what libraries in Rust raise is no Exception
+        if not isinstance(error, Exception) and type(error).__name__ != _PANIC:
             raise
-        _trace(debug)
-        if isinstance(error, ImportError | NameError | OSError | RuntimeError) and (limit := _memory_limit()):
-            # Native libraries that find no room can't say so.
-            talk.error(
-                SoftmaxError("internal", "out of memory", hint=f"it is limited to {limit >> 20:,} MB (ulimit -v)")
-            )
-            return ExitCode.FAILED
-        talk.error(_bug(error))
-        return ExitCode.INTERNAL
+        return _unexpected(error, talk, debug)
+
+
+def _unexpected(error: BaseException, talk: Talk, debug: bool) -> int:
+    """Report what isn't an error of ours: a full disk, typer's own errors, no memory, and bugs."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF):  # typer's help
+        talk.error(unwritable(STDOUT, error))
+        _give_up_stdout()
+        return ExitCode.FAILED
+    if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # typer's own usage errors
+        talk.error(UsageError(str(error.format_message()), hint="--help shows the options"))
+        return ExitCode.USAGE
+    _trace(debug)
+    if isinstance(error, ImportError | NameError | OSError | RuntimeError) and (limit := _memory_limit()):
+        # Native libraries that find no room can't say so.
+        hint = f"it is limited to {limit >> 20:,} MB (ulimit -v)"
+        talk.error(SoftmaxError("internal", "out of memory", hint=hint))
+        return ExitCode.FAILED
+    talk.error(_bug(error))
+    return ExitCode.INTERNAL
 
 
 def _memory_limit() -> int | None:
