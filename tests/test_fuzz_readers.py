@@ -197,7 +197,7 @@ def read_all(path: Path, axis: int, skip: bool) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _collected() -> Iterator[None]:
+def _collected(quick_collection: None) -> Iterator[None]:
     yield
     gc.collect()
 

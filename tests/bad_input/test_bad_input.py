@@ -63,6 +63,7 @@ def test_bad_input(
     monkeypatch: pytest.MonkeyPatch,
     capfdbinary: pytest.CaptureFixture[bytes],
     request: pytest.FixtureRequest,
+    quick_collection: None,
 ) -> None:
     # Below a decompressor that failed the file is closed only when its garbage is collected.
     if case.slug in ("bad-compression", "truncated"):

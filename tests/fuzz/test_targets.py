@@ -37,7 +37,7 @@ FOUND = {
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_seeds(name: str) -> None:
+def test_seeds(name: str, quick_collection: None) -> None:
     target = TARGETS[name]
     check = target.make()
     for seed in target.seeds():

@@ -112,15 +112,35 @@ def error_of(done: subprocess.CompletedProcess[bytes], slug: str, name: str = "m
     return errors[0]
 
 
-def test_a_crash_is_an_error(softmax_process: Run, tmp_path: Path) -> None:
+def test_functions_that_call_each_other_deeply(softmax_process: Run, tmp_path: Path) -> None:
+    """ONNX Runtime 1.31 overflows its stack on them; later ones say what they don't take."""
     path = tmp_path / "model.onnx"
     path.write_bytes(deep_functions())
     np.save(tmp_path / "x.npy", ROWS)
-    assert "crashed (SIGSEGV) while it was loaded" in error_of(softmax_process("inspect", path), "model-died")
+    done = softmax_process("inspect", path)
+    slug = "model-died" if b"[model-died]" in done.stderr else "bad-model"
+    said = error_of(done, slug)
+    assert "crashed (SIGSEGV) while it was loaded" in said or "call depth" in said
     done = softmax_process("run", path, tmp_path / "x.npy", "--isolate", "-o", tmp_path / "out.csv")
-    error_of(done, "model-died")
+    error_of(done, slug)
     assert sorted(item.name for item in tmp_path.iterdir()) == ["model.onnx", "x.npy"]
-    assert b'"slug": "model-died"' in softmax_process("inspect", path, "--errors", "json").stderr
+
+
+@linux
+def test_a_crash_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(endless_loop())
+    np.save(tmp_path / "x.npy", ROWS)
+    arguments = ["run", str(path), str(tmp_path / "x.npy"), "--isolate", "-o", str(tmp_path / "out.csv")]
+    command = [sys.executable, "-m", "softmax_cli", *arguments]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    [child] = wait_for(lambda: children_of(process.pid), 30)
+    wait_for(lambda: b"onnxruntime" in Path(f"/proc/{child}/maps").read_bytes(), 30)  # its own handlers are set
+    os.kill(child, signal.SIGSEGV)
+    out, err = process.communicate(timeout=20)
+    done = subprocess.CompletedProcess(command, process.returncode, out, err)
+    assert "crashed (SIGSEGV)" in error_of(done, "model-died")
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["model.onnx", "x.npy"]
 
 
 @linux
