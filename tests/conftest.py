@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -45,6 +47,30 @@ def softmax_process() -> Run:
         return subprocess.run(  # type: ignore[call-overload, no-any-return]
             command, capture_output=True, cwd=cwd, env=environment(**dict(env)), timeout=60, **given
         )
+
+    return run
+
+
+@pytest.fixture
+def softmax_quick(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """`softmax_process` without the process, for what doesn't depend on one: starting it takes most of its time."""
+    from softmax_cli.cli.app import app
+
+    def run(
+        *arguments: str | Path, stdin: bytes | None = None, cwd: Path = SAMPLES, env: Sequence[tuple[str, str]] = ()
+    ) -> subprocess.CompletedProcess[bytes]:
+        capfdbinary.readouterr()
+        with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
+            for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
+                patch.delenv(name, raising=False)
+            for name, value in env:
+                patch.setenv(name, value)
+            patch.chdir(cwd)
+            patch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(stdin or b""), isatty=lambda: False))
+            app(list(map(str, arguments)))
+        code = ended.value.code
+        assert isinstance(code, int)
+        return subprocess.CompletedProcess(arguments, code, *capfdbinary.readouterr())
 
     return run
 

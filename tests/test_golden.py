@@ -13,6 +13,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tests.conftest import Run
+
+Produce = Callable[[Path, list[str]], bytes]
 GOLDEN = Path(__file__).parent / "golden"
 
 # Ties, a huge spread, a masked class, equal rows; names that look like everything but a name.
@@ -67,12 +70,24 @@ def test_golden_file(name: str, tmp_path: Path) -> None:
     assert produce(tmp_path, CASES[name]) == (GOLDEN / name).read_bytes()
 
 
+@pytest.fixture
+def produced(softmax_quick: Run) -> Produce:
+    """`produce` in this process."""
+
+    def produce(folder: Path, arguments: list[str]) -> bytes:
+        done = softmax_quick("logits.parquet", "--labels", "labels.txt", *arguments, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return produce
+
+
 @pytest.mark.parametrize("suffix", ["parquet", "arrow", "npz"])
-def test_binary_format_holds_what_csv_holds(suffix: str, tmp_path: Path) -> None:
+def test_binary_format_holds_what_csv_holds(suffix: str, tmp_path: Path, produced: Produce) -> None:
     """The bytes of these depend on libraries' versions; the values don't."""
     write_fixture(tmp_path)
-    produce(tmp_path, ["-o", f"result.{suffix}", "-k", "3"])
-    expected = pl.read_csv(produce(tmp_path, ["-f", "csv", "-k", "3"]))
+    produced(tmp_path, ["-o", f"result.{suffix}", "-k", "3"])
+    expected = pl.read_csv(produced(tmp_path, ["-f", "csv", "-k", "3"]))
     file = tmp_path / f"result.{suffix}"
     if suffix == "npz":
         arrays = np.load(file)
@@ -88,23 +103,23 @@ def test_binary_format_holds_what_csv_holds(suffix: str, tmp_path: Path) -> None
     assert frame.rows() == expected.rows()
 
 
-def test_output_file_has_the_bytes_of_stdout(tmp_path: Path) -> None:
+def test_output_file_has_the_bytes_of_stdout(tmp_path: Path, produced: Produce) -> None:
     write_fixture(tmp_path)
     for suffix in ("csv", "tsv", "json", "jsonl", "md", "txt"):
-        assert produce(tmp_path, ["-o", f"out.{suffix}"]) == b""
+        assert produced(tmp_path, ["-o", f"out.{suffix}"]) == b""
         name = {"md": "markdown", "txt": "table"}.get(suffix, suffix)
-        assert (tmp_path / f"out.{suffix}").read_bytes() == produce(tmp_path, ["-f", name])
+        assert (tmp_path / f"out.{suffix}").read_bytes() == produced(tmp_path, ["-f", name])
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "npz", "arrow"])
-def test_two_runs_write_the_same_bytes(suffix: str, tmp_path: Path) -> None:
+def test_two_runs_write_the_same_bytes(suffix: str, tmp_path: Path, produced: Produce) -> None:
     write_fixture(tmp_path)
     for place in (1, 8):
-        produce(tmp_path, ["-o", f"{place}.{suffix}", "--jobs", str(place)])
+        produced(tmp_path, ["-o", f"{place}.{suffix}", "--jobs", str(place)])
     assert (tmp_path / f"1.{suffix}").read_bytes() == (tmp_path / f"8.{suffix}").read_bytes()
 
 
-def _write_all(produce: Callable[[Path, list[str]], bytes]) -> None:
+def _write_all(produce: Produce) -> None:
     import tempfile
 
     GOLDEN.mkdir(exist_ok=True)

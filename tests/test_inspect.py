@@ -105,9 +105,9 @@ def test_every_format(softmax_here: Here, tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["x.npy", "x.csv", "x.parquet", "x.jsonl", "x.safetensors"])
-def test_stdin(softmax_process: Run, tmp_path: Path, name: str) -> None:
+def test_stdin(softmax_quick: Run, tmp_path: Path, name: str) -> None:
     write_inputs(tmp_path)
-    done = softmax_process("inspect", "-", "-f", "json", stdin=(tmp_path / name).read_bytes())
+    done = softmax_quick("inspect", "-", "-f", "json", stdin=(tmp_path / name).read_bytes())
     assert (done.returncode, done.stderr) == (0, b"")
     found = json.loads(done.stdout)
     assert (found["source"], found["rows"], found["classes"]) == ("-", 4, 3)

@@ -115,10 +115,10 @@ def test_npz_array_by_name(softmax_here: Here, tmp_path: Path) -> None:
         assert_close(result["second"], oracle(arrays["second"]))
 
 
-def test_npz_from_pipe_to_pipe(softmax_process: Run, tmp_path: Path) -> None:
+def test_npz_from_pipe_to_pipe(softmax_quick: Run, tmp_path: Path) -> None:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, logits=noise(20, 4))
-    done = softmax_process("apply", "-", "-o", "-", stdin=buffer.getvalue())
+    done = softmax_quick("apply", "-", "-o", "-", stdin=buffer.getvalue())
     assert (done.returncode, done.stderr) == (0, b"")
     with np.load(io.BytesIO(done.stdout)) as result:
         assert_close(result["logits"], oracle(noise(20, 4)))
@@ -242,13 +242,13 @@ def test_compressed_input(softmax_here: Here, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".csv", ".parquet", ".jsonl", ".npz"])
-def test_from_pipe_to_pipe_as_from_file_to_file(softmax_process: Run, tmp_path: Path, suffix: str) -> None:
+def test_from_pipe_to_pipe_as_from_file_to_file(softmax_quick: Run, tmp_path: Path, suffix: str) -> None:
     source = SAMPLES / f"animals{suffix}"
     if suffix == ".npz":
         source = tmp_path / "x.npz"
         write_as(suffix, source, noise(4, 3))
-    whole = softmax_process("apply", source, "-o", tmp_path / f"y{suffix}")
-    piped = softmax_process("apply", "-", "-o", "-", stdin=source.read_bytes())
+    whole = softmax_quick("apply", source, "-o", tmp_path / f"y{suffix}")
+    piped = softmax_quick("apply", "-", "-o", "-", stdin=source.read_bytes())
     assert (whole.returncode, piped.returncode, piped.stderr) == (0, 0, b"")
     assert (tmp_path / f"y{suffix}").read_bytes() == piped.stdout != b""
 

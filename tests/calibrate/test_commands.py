@@ -134,12 +134,12 @@ def test_run_applies_it_to_a_model(in_process: Run, tmp_path: Path) -> None:
     assert (refused.returncode, b"error[calibration-mismatch]" in refused.stderr) == (1, True)
 
 
-def test_jobs_and_stdin_change_nothing(softmax_process: Run, folder: Path) -> None:
+def test_jobs_and_stdin_change_nothing(softmax_quick: Run, folder: Path) -> None:
     epoch = [("SOURCE_DATE_EPOCH", "0")]
     arguments = ("--targets", "logits_targets.txt", "-o", "-", "-q")
-    one = softmax_process("calibrate", "logits.npy", *arguments, "-j", "1", cwd=folder, env=epoch)
-    many = softmax_process("calibrate", "logits.npy", *arguments, "-j", "8", cwd=folder, env=epoch)
-    piped = softmax_process(
+    one = softmax_quick("calibrate", "logits.npy", *arguments, "-j", "1", cwd=folder, env=epoch)
+    many = softmax_quick("calibrate", "logits.npy", *arguments, "-j", "8", cwd=folder, env=epoch)
+    piped = softmax_quick(
         "calibrate", "-", *arguments, cwd=folder, env=epoch, stdin=(folder / "logits.npy").read_bytes()
     )
     assert one.stdout == many.stdout == piped.stdout != b""

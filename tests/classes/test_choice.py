@@ -178,17 +178,17 @@ def test_results_do_not_depend_on_jobs_or_format(softmax_here: Here) -> None:
     assert len(seen) == 1
 
 
-def test_a_row_without_any_class_left(softmax_process: Run) -> None:
+def test_a_row_without_any_class_left(softmax_quick: Run) -> None:
     lines = b"1,2,3\n1,-inf,-inf\n4,5,6\nnan,1,2\n7,8,9\n"
-    failed = softmax_process("rank", "--only", "1,2", "-f", "csv", stdin=lines)
+    failed = softmax_quick("rank", "--only", "1,2", "-f", "csv", stdin=lines)
     assert failed.returncode == 1
     assert b"error[masked-row]: -: row 1: every logit of the classes that are left is -inf" in failed.stderr
-    skipped = softmax_process("rank", "--only", "1,2", "--on-error", "skip", "-f", "jsonl", stdin=lines)
+    skipped = softmax_quick("rank", "--only", "1,2", "--on-error", "skip", "-f", "jsonl", stdin=lines)
     assert skipped.returncode == 3
     assert [row["row"] for row in rows_of(skipped.stdout.decode()) if "predictions" in row] == [0, 2, 4]
     assert skipped.stderr.index(b"masked-row") > 0
     assert skipped.stderr.index(b"nan-logit") > 0
-    kept = softmax_process("rank", "--only", "1,2", "--mass", "keep", "-f", "csv", stdin=b"1,-inf,-inf\n")
+    kept = softmax_quick("rank", "--only", "1,2", "--mass", "keep", "-f", "csv", stdin=b"1,-inf,-inf\n")
     assert kept.stdout.decode().splitlines()[1:] == ["-,0,1,1,1,-inf,0.0", "-,0,2,2,2,-inf,0.0"]
 
 
@@ -203,8 +203,8 @@ def test_a_row_without_any_class_left(softmax_process: Run) -> None:
         (["--mass", "half", "--only", "0"], 2, "half"),
     ],
 )
-def test_wrong_choices(softmax_process: Run, arguments: list[str], code: int, words: str) -> None:
-    done = softmax_process("rank", "animals.csv", *arguments)
+def test_wrong_choices(softmax_quick: Run, arguments: list[str], code: int, words: str) -> None:
+    done = softmax_quick("rank", "animals.csv", *arguments)
     assert (done.returncode, words in done.stderr.decode()) == (code, True), done.stderr
 
 

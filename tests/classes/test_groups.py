@@ -181,19 +181,19 @@ def test_min_probability_and_every_format(tmp_path: Path, softmax_here: Here) ->
     ],
 )
 def test_files_that_cannot_be_right(
-    tmp_path: Path, softmax_process: Run, text: str, line: int | None, words: str
+    tmp_path: Path, softmax_quick: Run, text: str, line: int | None, words: str
 ) -> None:
     path = write(tmp_path / "groups.csv", text)
-    done = softmax_process("rank", *ANIMALS, "--groups", path, "-f", "csv")
+    done = softmax_quick("rank", *ANIMALS, "--groups", path, "-f", "csv")
     place = f"{path}:{line}" if line is not None else str(path)
     assert (done.returncode, done.stdout) == (1, b"")
     assert done.stderr.decode().startswith(f"softmax: error[bad-groups]: {place}: "), done.stderr
     assert words in done.stderr.decode()
 
 
-def test_other_errors(tmp_path: Path, softmax_process: Run) -> None:
+def test_other_errors(tmp_path: Path, softmax_quick: Run) -> None:
     path = write(tmp_path / "groups.csv", TREE)
-    done = softmax_process("rank", *ANIMALS, "--groups", path, "--level", "3")
+    done = softmax_quick("rank", *ANIMALS, "--groups", path, "--level", "3")
     assert (
         done.returncode,
         b"error[bad-groups]" in done.stderr,
@@ -203,11 +203,11 @@ def test_other_errors(tmp_path: Path, softmax_process: Run) -> None:
         True,
         True,
     )
-    done = softmax_process("rank", *ANIMALS, "--groups", path, "--activation", "sigmoid")
+    done = softmax_quick("rank", *ANIMALS, "--groups", path, "--activation", "sigmoid")
     assert (done.returncode, b"not sigmoid" in done.stderr) == (2, True)
-    done = softmax_process("rank", *ANIMALS, "--groups", tmp_path / "none.csv")
+    done = softmax_quick("rank", *ANIMALS, "--groups", tmp_path / "none.csv")
     assert (done.returncode, b"error[not-found]" in done.stderr) == (1, True)
-    done = softmax_process("rank", *ANIMALS, "--groups", write(tmp_path / "g.csv", "d\x00g,pet\n"))
+    done = softmax_quick("rank", *ANIMALS, "--groups", write(tmp_path / "g.csv", "d\x00g,pet\n"))
     assert done.returncode == 1
 
 

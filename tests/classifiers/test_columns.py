@@ -231,9 +231,9 @@ def test_texts_of_digits_stay_texts(softmax_here: Here, wine: Wines, tmp_path: P
     assert [row["predictions"] for row in rows[0]] == [row["predictions"] for row in rows[1]]
 
 
-def test_a_table_on_stdin(softmax_process: Run, wine: Wines, tmp_path: Path) -> None:
+def test_a_table_on_stdin(softmax_quick: Run, wine: Wines, tmp_path: Path) -> None:
     wine.frame.write_csv(tmp_path / "x.csv")
-    done = softmax_process(
+    done = softmax_quick(
         "run", wine.model, "-", "-q", "-f", "jsonl", "-k", "0", stdin=(tmp_path / "x.csv").read_bytes()
     )
     assert (done.returncode, done.stderr) == (0, b"")

@@ -179,9 +179,9 @@ def test_nothing_but_corrupt_images(softmax_here: Here, tmp_path: Path) -> None:
     assert err.count(".png") >= len(CORRUPT)
 
 
-def test_a_corrupt_image_on_stdin(softmax_process: Run) -> None:
+def test_a_corrupt_image_on_stdin(softmax_quick: Run) -> None:
     data = corrupt("cut", (DIGITS / "images" / "digit_000.png").read_bytes())
-    done = softmax_process("run", MODEL, "-", *PLAIN, "-f", "csv", stdin=data)
+    done = softmax_quick("run", MODEL, "-", *PLAIN, "-f", "csv", stdin=data)
     assert (done.returncode, done.stdout) == (1, b"")
     assert done.stderr.count(b"error[") == 1
     assert b"Traceback" not in done.stderr

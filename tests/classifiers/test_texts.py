@@ -155,12 +155,12 @@ def test_texts_of_a_file(softmax_here: Here, tmp_path: Path, model: TextModel, n
 
 
 @pytest.mark.parametrize("name", ["lines.txt", "x.csv", "x.parquet"])
-def test_texts_of_stdin(softmax_process: Run, tmp_path: Path, model: TextModel, name: str) -> None:
+def test_texts_of_stdin(softmax_quick: Run, tmp_path: Path, model: TextModel, name: str) -> None:
     FILES[name](tmp_path / name)
     column = () if name.endswith(".txt") else ("--text-column", "text")
     kind = ("--input-format", "csv") if name.endswith(".csv") else ()
     options = (*column, *kind, "-q", "-f", "jsonl", "-k", "0")
-    done = softmax_process("run", model.folder, "-", *options, stdin=(tmp_path / name).read_bytes())
+    done = softmax_quick("run", model.folder, "-", *options, stdin=(tmp_path / name).read_bytes())
     assert (done.returncode, done.stderr) == (0, b"")
     rows = rows_of(done.stdout.decode())
     assert {row["source"] for row in rows} == {"-"}

@@ -178,8 +178,8 @@ def test_ids_that_are_the_names_of_inputs(tmp_path: Path, softmax_here: Here) ->
     assert record(out)["kl"]["max"] < 1e-9
 
 
-def test_two_models_on_the_same_inputs(softmax_process: Run) -> None:
-    done = softmax_process(
+def test_two_models_on_the_same_inputs(softmax_quick: Run) -> None:
+    done = softmax_quick(
         *("compare", "digits/digits.onnx", "digits/digits_probabilities.onnx"),
         *("--on", "digits/inputs.npy", "-f", "json", "--fail-above", "max-probability=1e-5"),
     )
@@ -210,11 +210,11 @@ def test_a_model_and_the_logits_that_it_gave_before(tmp_path: Path, softmax_here
         (["kl-max=10", "rank-change-max=5", "top5-disagreement=0.5", "mean-logit=1"], 0),
     ],
 )
-def test_limits(tmp_path: Path, softmax_process: Run, limits: list[str], code: int) -> None:
+def test_limits(tmp_path: Path, softmax_quick: Run, limits: list[str], code: int) -> None:
     a, b = two_models()
     paths = write_csv(tmp_path / "a.csv", a), write_csv(tmp_path / "b.csv", b)
     options = [part for limit in limits for part in ("--fail-above", limit)]
-    done = softmax_process("compare", *paths, *options, "-o", tmp_path / "report.json")
+    done = softmax_quick("compare", *paths, *options, "-o", tmp_path / "report.json")
     report = record((tmp_path / "report.json").read_text())
     values = {item["figure"]: item for item in report["limits"]}
     assert done.returncode == code
@@ -357,14 +357,14 @@ def test_sides_of_two_kinds_are_refused(softmax_here: Here, tmp_path: Path) -> N
     assert (code, "error[bad-value]" in err, "isn't a probability" in err) == (1, True, True)
 
 
-def test_reports_are_readable(tmp_path: Path, softmax_process: Run) -> None:
+def test_reports_are_readable(tmp_path: Path, softmax_quick: Run) -> None:
     a, b = two_models()
     names = ["<b>|`bold`", "\x1b[31mred", "名前の長いクラス" * 4, "x" * 70, "", "fox"]
     labels = tmp_path / "names.txt"
     labels.write_text("\n".join(names) + "\n")
     paths = save(tmp_path / "a.npy", a), save(tmp_path / "b.npy", b)
     for form in ("table", "markdown"):
-        done = softmax_process("compare", *paths, "--labels", labels, "-f", form, "--fail-above", "kl=1")
+        done = softmax_quick("compare", *paths, "--labels", labels, "-f", form, "--fail-above", "kl=1")
         text = done.stdout.decode()
         assert done.returncode == 0, done.stderr
         assert "\x1b" not in text
@@ -375,5 +375,5 @@ def test_reports_are_readable(tmp_path: Path, softmax_process: Run) -> None:
         assert len({line.replace("\\|", "").count("|") for line in table}) == 1
 
 
-def test_help_loads_nothing_heavy(softmax_process: Run) -> None:
-    assert b"--fail-above" in softmax_process("compare", "--help").stdout
+def test_help_loads_nothing_heavy(softmax_quick: Run) -> None:
+    assert b"--fail-above" in softmax_quick("compare", "--help").stdout

@@ -221,9 +221,9 @@ def test_results_mirror_the_tree(softmax_here: Here, tree: Path, name: str) -> N
     assert files_of(Path("results/here")) == sorted(expected)
 
 
-def test_results_of_files_and_stdin(softmax_process: Run, tree: Path) -> None:
+def test_results_of_files_and_stdin(softmax_quick: Run, tree: Path) -> None:
     arguments = ["in/sub/z.csv", "-", "in/sub/deep", "--output-dir", "out", "-f", "jsonl"]
-    done = softmax_process(*arguments, stdin=ROW.encode(), cwd=tree.parent)
+    done = softmax_quick(*arguments, stdin=ROW.encode(), cwd=tree.parent)
     assert (done.returncode, done.stdout, told(done.stderr.decode())) == (0, b"", "")
     assert files_of(tree.parent / "out") == ["stdin.jsonl", "y.jsonl", "z.jsonl"]
     assert json.loads((tree.parent / "out" / "stdin.jsonl").read_text())["source"] == "-"

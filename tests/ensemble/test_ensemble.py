@@ -139,10 +139,10 @@ def test_rows_and_classes_are_matched(tmp_path: Path, softmax_here: Here) -> Non
         assert words in err
 
 
-def test_bytes_do_not_depend_on_jobs(tmp_path: Path, softmax_process: Run) -> None:
+def test_bytes_do_not_depend_on_jobs(tmp_path: Path, softmax_quick: Run) -> None:
     a, b = two_models(rows=3000, classes=400, noise=2)
     paths = save(tmp_path / "a.npy", a.astype(np.float32)), save(tmp_path / "b.npy", b)
-    outs = {softmax_process("rank", *paths, "--ensemble", "logits", "-f", "csv", "-j", jobs).stdout for jobs in "14"}
+    outs = {softmax_quick("rank", *paths, "--ensemble", "logits", "-f", "csv", "-j", jobs).stdout for jobs in "14"}
     assert len(outs) == 1
     assert outs.pop().count(b"\n") == 15001
 
@@ -161,17 +161,17 @@ def test_groups_and_choices_of_an_ensemble(tmp_path: Path, softmax_here: Here) -
         }
 
 
-def test_bad_rows_name_their_input(tmp_path: Path, softmax_process: Run) -> None:
+def test_bad_rows_name_their_input(tmp_path: Path, softmax_quick: Run) -> None:
     a, b = two_models(rows=5)
     b[3, 1] = np.nan
     paths = write_csv(tmp_path / "a.csv", a, ids_of(5)), write_csv(tmp_path / "b.csv", b, ids_of(5))
-    done = softmax_process("rank", *paths, "--ensemble", "logits", "-f", "csv")
+    done = softmax_quick("rank", *paths, "--ensemble", "logits", "-f", "csv")
     assert done.returncode == 1
     assert f"error[nan-logit]: {paths[1]}: id 'img003': the logit of class 1 is NaN" in done.stderr.decode()
-    done = softmax_process("rank", *paths, "--ensemble", "logits", "-f", "jsonl", "--on-error", "skip")
+    done = softmax_quick("rank", *paths, "--ensemble", "logits", "-f", "jsonl", "--on-error", "skip")
     assert done.returncode == 3
     assert list(predictions(done.stdout.decode())) == [0, 1, 2, 4]
-    done = softmax_process("rank", *paths, "--ensemble", "probabilities", "-f", "jsonl", "--nan", "propagate")
+    done = softmax_quick("rank", *paths, "--ensemble", "probabilities", "-f", "jsonl", "--nan", "propagate")
     assert done.returncode == 0
     assert [item[1] for item in predictions(done.stdout.decode())[3].values()] == [None] * 5
 
@@ -194,13 +194,13 @@ def test_bad_rows_name_their_input(tmp_path: Path, softmax_process: Run) -> None
         (["a.csv", "b.csv", "--ensemble", "probabilities", "--activation", "none"], 1, "isn't a probability"),
     ],
 )
-def test_what_cannot_be(tmp_path: Path, softmax_process: Run, arguments: list[str], code: int, words: str) -> None:
+def test_what_cannot_be(tmp_path: Path, softmax_quick: Run, arguments: list[str], code: int, words: str) -> None:
     a, b = two_models(rows=5)
     write_csv(tmp_path / "a.csv", a, ids_of(5))
     write_csv(tmp_path / "b.csv", b, ids_of(5))
     write_csv(tmp_path / "short.csv", b[:4], ids_of(4))
     write_csv(tmp_path / "five.csv", b[:, :5], ids_of(5), NAMES[:5])
-    done = softmax_process("rank", *arguments, cwd=tmp_path)
+    done = softmax_quick("rank", *arguments, cwd=tmp_path)
     assert (done.returncode, words in done.stderr.decode()) == (code, True), done.stderr
 
 

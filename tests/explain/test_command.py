@@ -46,8 +46,8 @@ def test_numbers(softmax_here: Here, arguments: list[str], logits: list[float | 
     assert json.loads(out)["logits"] == logits
 
 
-def test_negative_numbers_as_a_process(softmax_process: Run) -> None:
-    done = softmax_process("explain", "-1.5", "2")
+def test_negative_numbers_as_a_process(softmax_quick: Run) -> None:
+    done = softmax_quick("explain", "-1.5", "2")
     assert done.returncode == 0
     assert done.stdout.decode().startswith("The softmax of 2 logits\n")
 
@@ -146,13 +146,13 @@ def test_a_fitted_temperature(softmax_here: Here, tmp_path: Path) -> None:
     assert "neither a positive number nor a file" in err
 
 
-def test_stdin(softmax_process: Run) -> None:
+def test_stdin(softmax_quick: Run) -> None:
     for arguments in ((), ("-",)):
-        done = softmax_process("explain", *arguments, "-f", "json", stdin=b"3.2 1.3 0.2 0.8\n")
+        done = softmax_quick("explain", *arguments, "-f", "json", stdin=b"3.2 1.3 0.2 0.8\n")
         assert json.loads(done.stdout)["logits"] == [3.2, 1.3, 0.2, 0.8]
     data = (SAMPLES / "animals.npy").read_bytes()
-    assert json.loads(softmax_process("explain", "-f", "json", stdin=data).stdout)["logits"] == [3.2, 1.3, 0.2, 0.8]
-    empty = softmax_process("explain", stdin=b"")
+    assert json.loads(softmax_quick("explain", "-f", "json", stdin=data).stdout)["logits"] == [3.2, 1.3, 0.2, 0.8]
+    empty = softmax_quick("explain", stdin=b"")
     assert empty.returncode == 1
     assert b"error[empty-input]" in empty.stderr
     assert b"softmax explain 3.2" in empty.stderr

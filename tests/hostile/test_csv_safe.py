@@ -23,7 +23,7 @@ def rows_of(data: bytes, delimiter: str = ",") -> list[list[str]]:
 
 @pytest.mark.parametrize(("name", "delimiter"), [("csv", ","), ("tsv", "\t")])
 @pytest.mark.parametrize("layout", ["long", "wide"])
-def test_cells(softmax_process: Run, tmp_path: Path, name: str, delimiter: str, layout: str) -> None:
+def test_cells(softmax_quick: Run, tmp_path: Path, name: str, delimiter: str, layout: str) -> None:
     names = FORMULAS + PLAIN
     (tmp_path / "labels.json").write_text(json.dumps(names))
     scores = [[float(place - column) for column in range(len(names))] for place in (-3, 3)]
@@ -31,8 +31,8 @@ def test_cells(softmax_process: Run, tmp_path: Path, name: str, delimiter: str, 
     path = tmp_path / "=x.jsonl"
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
     common = ("rank", path.name, "--labels", "labels.json", "-k", "0", "-f", name, "--layout", layout)
-    plain = softmax_process(*common, cwd=tmp_path)
-    safe = softmax_process(*common, "--csv-safe", cwd=tmp_path)
+    plain = softmax_quick(*common, cwd=tmp_path)
+    safe = softmax_quick(*common, "--csv-safe", cwd=tmp_path)
     assert (plain.returncode, safe.returncode) == (0, 0), safe.stderr
     before, after = rows_of(plain.stdout, delimiter), rows_of(safe.stdout, delimiter)
     marked = {"=x.jsonl", "=id", *FORMULAS}
@@ -60,10 +60,10 @@ def test_any_text(text: str) -> None:
         assert text[0] in "=+-@\t\r\n＝"
 
 
-def test_for_tables_of_text_alone(softmax_process: Run, tmp_path: Path) -> None:
+def test_for_tables_of_text_alone(softmax_quick: Run, tmp_path: Path) -> None:
     for arguments in (["-f", "jsonl"], ["-o", str(tmp_path / "x.parquet")], []):
-        done = softmax_process(SAMPLES / "animals.csv", "--csv-safe", *arguments)
+        done = softmax_quick(SAMPLES / "animals.csv", "--csv-safe", *arguments)
         assert done.returncode == 2
         assert b"error[usage]: --csv-safe isn't for " in done.stderr
-    done = softmax_process(SAMPLES / "animals.csv", "--csv-safe", "--output-dir", tmp_path)
+    done = softmax_quick(SAMPLES / "animals.csv", "--csv-safe", "--output-dir", tmp_path)
     assert done.returncode == 0

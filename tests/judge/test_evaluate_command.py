@@ -28,13 +28,13 @@ def strict(text: bytes) -> dict[str, object]:
     return found
 
 
-def test_the_same_json_from_every_format(softmax_process: Run) -> None:
+def test_the_same_json_from_every_format(softmax_quick: Run) -> None:
     truth = pl.read_csv(DIGITS / "truth.csv")["target"].to_numpy()
     logits = np.load(DIGITS / "logits.npy")
     reports = []
     for name, jobs in (("logits.csv", "1"), ("logits.parquet", "1"), ("logits.parquet", "4")):
         options = ("--targets", DIGITS / "truth.csv", "-f", "json", "-j", jobs)
-        done = softmax_process("evaluate", DIGITS / name, *options)
+        done = softmax_quick("evaluate", DIGITS / name, *options)
         assert done.returncode == 0, done.stderr
         reports.append(done.stdout)
         report = strict(done.stdout)
@@ -43,17 +43,17 @@ def test_the_same_json_from_every_format(softmax_process: Run) -> None:
     assert reports[1] == reports[2]
 
 
-def test_report_forms_and_files(softmax_process: Run, tmp_path: Path) -> None:
+def test_report_forms_and_files(softmax_quick: Run, tmp_path: Path) -> None:
     arguments = ("evaluate", DIGITS / "logits.csv", "--targets", DIGITS / "truth.csv")
-    table = softmax_process(*arguments).stdout.decode()
+    table = softmax_quick(*arguments).stdout.decode()
     assert "accuracy" in table
     assert "most confused" in table
     assert max(map(len, table.splitlines())) <= 80
-    markdown = softmax_process(*arguments, "-o", tmp_path / "report.md")
+    markdown = softmax_quick(*arguments, "-o", tmp_path / "report.md")
     assert markdown.stdout == b""
     assert "| accuracy | 96.67% |" in (tmp_path / "report.md").read_text()
     for suffix in ("csv", "npy", "parquet"):
-        done = softmax_process(*arguments, "-q", "--confusion", tmp_path / f"c.{suffix}", "-o", tmp_path / "r.json")
+        done = softmax_quick(*arguments, "-q", "--confusion", tmp_path / f"c.{suffix}", "-o", tmp_path / "r.json")
         assert (done.returncode, done.stderr) == (0, b"")
     matrix = np.load(tmp_path / "c.npy")
     assert strict((tmp_path / "r.json").read_bytes())["confusion"] == matrix.tolist()
@@ -67,23 +67,23 @@ def test_report_forms_and_files(softmax_process: Run, tmp_path: Path) -> None:
     assert frame["target_label"][0] == "zero"
 
 
-def test_thresholds(softmax_process: Run) -> None:
+def test_thresholds(softmax_quick: Run) -> None:
     base = ("evaluate", DIGITS / "logits.csv", "--targets", DIGITS / "truth.csv", "-f", "json")
-    point = strict(softmax_process(*base, "--at-precision", "0.99").stdout)["operating_point"]
+    point = strict(softmax_quick(*base, "--at-precision", "0.99").stdout)["operating_point"]
     assert isinstance(point, dict)
-    again = softmax_process("rank", DIGITS / "logits.npy", "-k", "1", "-f", "csv", "--min-probability",
+    again = softmax_quick("rank", DIGITS / "logits.npy", "-k", "1", "-f", "csv", "--min-probability",
                             str(point["threshold"]))  # fmt: skip
     assert len(again.stdout.splitlines()) - 1 == point["kept"]
     assert point["precision"] >= 0.99
     assert point["low"] < point["precision"] < point["high"]
-    table = softmax_process(*base[:-2], "--at-risk", "0").stdout.decode()
+    table = softmax_quick(*base[:-2], "--at-risk", "0").stdout.decode()
     assert "at risk 0" in table
-    done = softmax_process(*base, "--at-risk", "0", "--at-coverage", "1")
+    done = softmax_quick(*base, "--at-risk", "0", "--at-coverage", "1")
     assert done.returncode == 2
     assert b"--at-risk and --at-coverage exclude each other" in done.stderr
 
 
-def test_saved_logits_of_images_in_folders(softmax_process: Run, tmp_path: Path) -> None:
+def test_saved_logits_of_images_in_folders(softmax_quick: Run, tmp_path: Path) -> None:
     names = (DIGITS / "labels.txt").read_text().split()
     truth = pl.read_csv(DIGITS / "truth.csv").head(12).to_dicts()
     for row in truth:
@@ -92,11 +92,11 @@ def test_saved_logits_of_images_in_folders(softmax_process: Run, tmp_path: Path)
         (folder / Path(row["id"]).name).write_bytes((DIGITS / row["id"]).read_bytes())
     for suffix in ("npz", "parquet"):
         saved = tmp_path / f"saved.{suffix}"
-        run = softmax_process("run", SAMPLES / "digits_model", tmp_path / "photos", "--save-logits", saved, "-q")
+        run = softmax_quick("run", SAMPLES / "digits_model", tmp_path / "photos", "--save-logits", saved, "-q")
         assert run.returncode == 0, run.stderr
-        done = softmax_process("evaluate", saved, "--targets", "folder", "-f", "json", "-q")
+        done = softmax_quick("evaluate", saved, "--targets", "folder", "-f", "json", "-q")
         report = strict(done.stdout)
-        predicted = [line.split(",") for line in softmax_process(
+        predicted = [line.split(",") for line in softmax_quick(
             "rank", saved, "-k", "1", "-f", "csv", "-q").stdout.decode().splitlines()[1:]]  # fmt: skip
         right = [Path(line[0]).parent.name == line[4] for line in predicted]
         assert report["rows"] == 12
@@ -104,24 +104,24 @@ def test_saved_logits_of_images_in_folders(softmax_process: Run, tmp_path: Path)
     # A file of targets finds them by the names of their files, in any order.
     listed = tmp_path / "truth.csv"
     listed.write_text("file,target\n" + "".join(f"{Path(r['id']).name},{r['target']}\n" for r in reversed(truth)))
-    again = strict(softmax_process("evaluate", saved, "--targets", listed, "-f", "json", "-q").stdout)
+    again = strict(softmax_quick("evaluate", saved, "--targets", listed, "-f", "json", "-q").stdout)
     assert again["accuracy"] == report["accuracy"]
 
 
-def test_labels_and_pictures(softmax_process: Run, tmp_path: Path) -> None:
+def test_labels_and_pictures(softmax_quick: Run, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     np.save(tmp_path / "z.npy", rng.normal(size=(50, 4)))
     np.save(tmp_path / "y.npy", (rng.random((50, 4)) < 0.4).astype(np.int8))
     base = ("evaluate", tmp_path / "z.npy", "--targets", tmp_path / "y.npy")
-    done = softmax_process(*base)
+    done = softmax_quick(*base)
     assert done.returncode == 2
     assert b"--activation sigmoid" in done.stderr
-    table = softmax_process(*base, "--activation", "sigmoid", "--bootstrap", "50").stdout.decode()
+    table = softmax_quick(*base, "--activation", "sigmoid", "--bootstrap", "50").stdout.decode()
     assert "mean average precision" in table
     assert "micro" in table
     np.save(tmp_path / "z.npy", rng.normal(size=(2, 3, 4, 4)).astype(np.float32))
     np.save(tmp_path / "y.npy", rng.integers(0, 3, (2, 4, 4)))
-    table = softmax_process(*base, "--axis", "1").stdout.decode()
+    table = softmax_quick(*base, "--axis", "1").stdout.decode()
     assert "mean IoU" in table
 
 
@@ -143,7 +143,7 @@ def test_labels_and_pictures(softmax_process: Run, tmp_path: Path) -> None:
     ],
 )
 def test_errors(
-    softmax_process: Run, tmp_path: Path, truth: str | None, options: tuple[str, ...], slug: str | None, code: int
+    softmax_quick: Run, tmp_path: Path, truth: str | None, options: tuple[str, ...], slug: str | None, code: int
 ) -> None:
     (tmp_path / "z.csv").write_text("dog,cat,horse\n1,2,3\n3,nan,1\n0,1,0\n")
     given: tuple[str, ...] = ()
@@ -152,7 +152,7 @@ def test_errors(
         given = ("--targets", "y.txt")
     if slug != "nan-logit" and slug is not None:
         (tmp_path / "z.csv").write_text("dog,cat,horse\n1,2,3\n3,2,1\n0,1,0\n")
-    done = softmax_process("evaluate", "z.csv", *given, *options, "-f" if "-f" not in options else "-j",
+    done = softmax_quick("evaluate", "z.csv", *given, *options, "-f" if "-f" not in options else "-j",
                            "json" if "-f" not in options else "1", cwd=tmp_path)  # fmt: skip
     assert done.returncode == code, done.stderr
     if slug is not None:
@@ -163,7 +163,7 @@ def test_errors(
         assert done.stdout == b""
 
 
-def test_class_weights_by_name(softmax_process: Run, tmp_path: Path) -> None:
+def test_class_weights_by_name(softmax_quick: Run, tmp_path: Path) -> None:
     names = ("dog", "cat", "horse")
     by_line, by_json = "1\n2\n3\n", '{"dog": 1, "cat": 2, "horse": 3}'
     by_name = "class,weight\nhorse,3\ndog,1\ncat,2\n"
@@ -183,14 +183,14 @@ def test_class_weights_by_name(softmax_process: Run, tmp_path: Path) -> None:
             read_class_weights(str(tmp_path / "w.txt"), names)
         assert (error.value.slug, error.value.message[: len(says)]) == ("bad-weights", says)
     (tmp_path / "z.csv").write_text("dog,cat,horse,y\n1,2,3,cat\n3,2,1,dog\n0,1,0,horse\n")
-    done = softmax_process("evaluate", "z.csv", "-f", "json", "--class-weights", "w.json", cwd=tmp_path)
+    done = softmax_quick("evaluate", "z.csv", "-f", "json", "--class-weights", "w.json", cwd=tmp_path)
     assert strict(done.stdout)["accuracy"] == pytest.approx(1 / 6)
 
 
-def test_rows_that_the_reader_drops_take_their_targets_along(softmax_process: Run, tmp_path: Path) -> None:
+def test_rows_that_the_reader_drops_take_their_targets_along(softmax_quick: Run, tmp_path: Path) -> None:
     (tmp_path / "z.csv").write_text("dog,cat\n1,2\n3\n4,1\nnan,1\n0,3\n9\n")
     (tmp_path / "y.txt").write_text("cat\ndog\ndog\ndog\ncat\ndog\n")
-    done = softmax_process("evaluate", "z.csv", "--targets", "y.txt", "--on-error", "skip", "-f", "json", cwd=tmp_path)
+    done = softmax_quick("evaluate", "z.csv", "--targets", "y.txt", "--on-error", "skip", "-f", "json", cwd=tmp_path)
     report = strict(done.stdout)
     assert done.returncode == 3
     assert (report["rows"], report["dropped"], report["accuracy"]) == (3, 3, 1.0)
@@ -198,13 +198,13 @@ def test_rows_that_the_reader_drops_take_their_targets_along(softmax_process: Ru
     # Labels are read several times; each error is told once.
     (tmp_path / "y.txt").write_text("0\n1\n1\n0\n1\n0\n")
     options = ("--activation", "sigmoid", "--on-error", "skip")
-    done = softmax_process("evaluate", "z.csv", "--targets", "y.txt", *options, cwd=tmp_path)
+    done = softmax_quick("evaluate", "z.csv", "--targets", "y.txt", *options, cwd=tmp_path)
     assert done.stderr.count(b"softmax: error") == 3
 
 
-def test_what_is_read_is_not_written_over(softmax_process: Run, tmp_path: Path) -> None:
+def test_what_is_read_is_not_written_over(softmax_quick: Run, tmp_path: Path) -> None:
     (tmp_path / "z.csv").write_text("dog,cat\n1,2\n")
     (tmp_path / "y.json").write_text('["dog"]')
-    done = softmax_process("evaluate", "z.csv", "--targets", "y.json", "-o", "y.json", cwd=tmp_path)
+    done = softmax_quick("evaluate", "z.csv", "--targets", "y.json", "-o", "y.json", cwd=tmp_path)
     assert done.returncode == 2
     assert (tmp_path / "y.json").read_text() == '["dog"]'

@@ -51,9 +51,9 @@ def test_the_digits(softmax_here: Here, pixels: Path, name: str, model: str) -> 
 
 
 @pytest.mark.parametrize("name", ["npy", "csv", "parquet"])
-def test_the_digits_from_stdin(softmax_process: Run, pixels: Path, name: str) -> None:
+def test_the_digits_from_stdin(softmax_quick: Run, pixels: Path, name: str) -> None:
     given = PIXELS if name == "npy" else pixels / f"x.{name}"
-    done = softmax_process("run", "digits.onnx", "-k", "1", "-f", "csv", stdin=given.read_bytes(), cwd=DIGITS)
+    done = softmax_quick("run", "digits.onnx", "-k", "1", "-f", "csv", stdin=given.read_bytes(), cwd=DIGITS)
     assert done.returncode == 0
     found = [int(row["index"]) for row in csv.DictReader(io.StringIO(done.stdout.decode()))]
     assert found == np.load(DIGITS / "logits.npy").argmax(axis=1).tolist()

@@ -14,14 +14,14 @@ from tests.run.support import DIGITS, ROWS, Here, Make, matrix, node, ran, refus
 
 
 @pytest.mark.parametrize("case", ["warning", "failure", "load"])
-def test_the_runtime_says_nothing_itself(softmax_process: Run, make: Make, tmp_path: Path, case: str) -> None:
+def test_the_runtime_says_nothing_itself(softmax_quick: Run, make: Make, tmp_path: Path, case: str) -> None:
     """Native libraries write to the process's stderr: a shape that is not as declared makes a warning."""
     target = numpy_helper.from_array(np.array([-1, 3] if case == "warning" else [7, 7], np.int64), "target")
     declared = [9, 3] if case == "warning" else [7, 7]
     kind = "Frobnicate" if case == "load" else "Reshape"
     nodes = [node(kind, "x target")]
     model = make(nodes, tensor("x", "float", ["n", 3]), [tensor("y", "float", declared)], constants=[target])
-    done = softmax_process("run", model, save(tmp_path / "x.npy", ROWS), "-f", "csv", "-k", "1")
+    done = softmax_quick("run", model, save(tmp_path / "x.npy", ROWS), "-f", "csv", "-k", "1")
     assert done.returncode == (0 if case == "warning" else 1)
     lines = done.stderr.decode().splitlines()
     assert len(lines) == 1
@@ -30,11 +30,11 @@ def test_the_runtime_says_nothing_itself(softmax_process: Run, make: Make, tmp_p
     assert b"[E:onnxruntime" not in done.stderr + done.stdout
 
 
-def test_nothing_is_written_at_home(softmax_process: Run, tmp_path: Path) -> None:
+def test_nothing_is_written_at_home(softmax_quick: Run, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     env = [("HOME", str(home)), ("XDG_CACHE_HOME", str(home)), ("XDG_CONFIG_HOME", str(home))]
-    done = softmax_process("run", "digits.onnx", "inputs.npy", "-f", "csv", cwd=DIGITS, env=env)
+    done = softmax_quick("run", "digits.onnx", "inputs.npy", "-f", "csv", cwd=DIGITS, env=env)
     assert done.returncode == 0
     assert os.listdir(home) == []  # noqa: PTH208 - hidden ones too
 

@@ -102,12 +102,12 @@ def test_segmentation(softmax_here: Here, make: Make, tmp_path: Path, fixed: int
     assert (code, same) == (0, out)
 
 
-def test_segmentation_from_a_pipe(softmax_process: Run, make: Make, tmp_path: Path) -> None:
+def test_segmentation_from_a_pipe(softmax_quick: Run, make: Make, tmp_path: Path) -> None:
     model = passing(make, [None, 4, 2, 3])
     path = save(tmp_path / "x.npy", np.random.default_rng(4).normal(size=(5, 4, 2, 3)).astype(np.float32))
-    piped = softmax_process("run", model, "-", "--axis", "-3", "-f", "jsonl", stdin=path.read_bytes())
+    piped = softmax_quick("run", model, "-", "--axis", "-3", "-f", "jsonl", stdin=path.read_bytes())
     assert piped.returncode == 0
-    filed = softmax_process("run", model, path, "--axis", "-3", "-f", "jsonl")
+    filed = softmax_quick("run", model, path, "--axis", "-3", "-f", "jsonl")
     assert piped.stdout.replace(b'"source":"-"', f'"source":"{path}"'.encode()) == filed.stdout != b""
 
 
