@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.calibrate.made import drawn, written
 from tests.conftest import Run
 
 
@@ -21,3 +22,12 @@ def in_process(softmax_here: Callable[..., tuple[int, str, str]], monkeypatch: p
         return subprocess.CompletedProcess(arguments, code, out.encode(), err.encode())
 
     return run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Logits that are twice too large, with targets, in one folder."""
+    path = tmp_path_factory.mktemp("calibrate")
+    written(path, *drawn(500, 4, 2.0))
+    written(path, *drawn(300, 4, 2.0, seed=1), name="fresh")
+    return path

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.conftest import Run
+
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
@@ -31,3 +33,9 @@ def written(folder: Path, logits: Floats, targets: Indices, name: str = "logits"
     np.save(logits_path, logits)
     targets_path.write_text("".join(f"{target}\n" for target in targets))
     return logits_path, targets_path
+
+
+def fitted(run: Run, folder: Path, *arguments: object, name: str = "T.json") -> Path:
+    done = run("calibrate", "logits.npy", "--targets", "logits_targets.txt", "-o", name, *arguments, cwd=folder)
+    assert done.returncode == 0, done.stderr.decode()
+    return folder / name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,8 @@ import numpy as np
 from tests.conftest import SAMPLES, SOFTMAX, environment
 
 BROKEN = "1,2,3\n4,5\n"
+Here = Callable[..., tuple[int, str, str]]
+INTO = [["-o", "out.csv"], ["-o", "out.jsonl"], ["--output-dir", "out", "-f", "parquet"]]
 
 
 def make_inputs(folder: Path, files: int, rows: int, broken: bool = True) -> None:
@@ -117,3 +119,9 @@ def make_job(name: str, folder: Path, files: int, rows: int) -> Job:
     else:
         make_inputs(folder / "in", files, rows)
     return Job([*arguments, "-k", "3", "-q"], output, folder)
+
+
+def results(into: list[str]) -> dict[str, bytes]:
+    path = Path(into[1])
+    files = [path] if path.is_file() else [file for file in path.glob("*") if not file.name.startswith(".")]
+    return {file.name: file.read_bytes() for file in files}
