@@ -90,13 +90,13 @@ def test_binary_format_holds_what_csv_holds(suffix: str, tmp_path: Path, produce
     expected = pl.read_csv(produced(tmp_path, ["-f", "csv", "-k", "3"]))
     file = tmp_path / f"result.{suffix}"
     if suffix == "npz":
-        arrays = np.load(file)
-        assert arrays["index"].reshape(-1).tolist() == expected["index"].to_list()
-        assert arrays["logit"].reshape(-1).tolist() == expected["logit"].to_list()
-        assert arrays["probability"].reshape(-1).tolist() == expected["probability"].to_list()
-        assert arrays["id"].tolist() == ROWS
-        assert arrays["source"].tolist() == ["logits.parquet"] * len(ROWS)
-        assert arrays["labels"].tolist() == LABELS
+        with np.load(file) as arrays:
+            assert arrays["index"].reshape(-1).tolist() == expected["index"].to_list()
+            assert arrays["logit"].reshape(-1).tolist() == expected["logit"].to_list()
+            assert arrays["probability"].reshape(-1).tolist() == expected["probability"].to_list()
+            assert arrays["id"].tolist() == ROWS
+            assert arrays["source"].tolist() == ["logits.parquet"] * len(ROWS)
+            assert arrays["labels"].tolist() == LABELS
         return
     frame = (pl.read_parquet if suffix == "parquet" else pl.read_ipc)(file)
     assert frame.columns == expected.columns
