@@ -115,9 +115,9 @@ class Ranked:
 
     indices, logits, probabilities: (rows, k). counts: (rows,), how many of the k stand after
     `--min-probability`, or in the row's set, or None where all do. names: the class names, or None where none are
-    known. whole: whether the batch is all that its input holds. abstained: a (rows,) mask of the rows to abstain on,
-    or None where that wasn't asked for. are_sets: whether the classes that stand are those of a conformal set. The
-    other fields are those of the batch.
+    known. may_wait: whether others may be written together with it. abstained: a (rows,) mask of the rows to abstain
+    on, or None where that wasn't asked for. are_sets: whether the classes that stand are those of a conformal set.
+    The other fields are those of the batch.
     """
 
     source: str
@@ -132,7 +132,7 @@ class Ranked:
     sources: Sequence[str] | None = None
     positions: NDArray[np.int64] | None = None
     faults: Sequence[Fault] = ()
-    whole: bool = False
+    may_wait: bool = False
     abstained: NDArray[np.bool_] | None = None
     are_sets: bool = False
 
@@ -151,7 +151,7 @@ class Ranked:
         """Some consecutive rows, with the faults that lie among them."""
         of_rows = {name: value[start:end] for name in _OF_ROWS if (value := getattr(self, name)) is not None}
         moved = [Fault(fault.place - start, fault.error) for fault in faults]
-        return replace(self, **of_rows, faults=moved, whole=False)
+        return replace(self, **of_rows, faults=moved)
 
     @property
     def k(self) -> int:

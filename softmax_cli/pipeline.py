@@ -140,7 +140,7 @@ def rank_source(source: Source, options: RankOptions) -> Iterator[Ranked]:
         if empty:
             yield LogitBatch(source.name, np.empty((0, source.classes or 0)), np.empty(0, np.int64))
 
-    def rank(batch: LogitBatch, whole: bool) -> tuple[Ranked, list[Fault]]:
+    def rank(batch: LogitBatch) -> tuple[Ranked, list[Fault]]:
         faults: list[Fault] = []
         if options.nan == "error" and not shows_bad:
             batch, faults = split_finite(batch, names)
@@ -150,7 +150,7 @@ def rank_source(source: Source, options: RankOptions) -> Iterator[Ranked]:
         if options.nan == "error" and shows_bad and np.isnan(ranked.probabilities).any():
             batch, faults = split_finite(batch, names)
             ranked = ranked_batch(batch)
-        return replace(ranked, whole=whole), faults
+        return replace(ranked, may_wait=not source.one_pass), faults
 
     for ranked, faults in _ranked(batches(), rank, source, options.jobs):
         for fault in ranked.faults:
@@ -161,9 +161,7 @@ def rank_source(source: Source, options: RankOptions) -> Iterator[Ranked]:
         yield replace(ranked, faults=together)
 
 
-def _ranked(
-    batches: Iterator[LogitBatch], rank: Callable[[LogitBatch, bool], T], source: Source, jobs: int
-) -> Iterator[T]:
+def _ranked(batches: Iterator[LogitBatch], rank: Callable[[LogitBatch], T], source: Source, jobs: int) -> Iterator[T]:
     """Rank batches on threads; of an input that comes in one batch, at once: threads cost more than they save."""
     head = [next(batches)]
     is_whole = source.total_rows is not None and len(head[0]) >= source.total_rows
@@ -171,10 +169,10 @@ def _ranked(
         head += itertools.islice(batches, 1)
         is_whole = len(head) == 1
     if is_whole:
-        yield rank(head[0], True)
-        yield from (rank(batch, False) for batch in batches)  # there are none, but the reader's last checks
+        yield rank(head[0])
+        yield from map(rank, batches)  # there are none, but the reader's last checks
     else:
-        yield from overlap(_emptying(head, batches), lambda batch: rank(batch, False), jobs)
+        yield from overlap(_emptying(head, batches), rank, jobs)
 
 
 def _emptying(head: list[LogitBatch], batches: Iterator[LogitBatch]) -> Iterator[LogitBatch]:

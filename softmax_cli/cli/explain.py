@@ -7,9 +7,9 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from softmax_cli.cli import options as opt
+from softmax_cli.cli.command import SoftmaxCommand
 from softmax_cli.cli.groups import grouped
 from softmax_cli.errors import UsageError
 
@@ -19,7 +19,7 @@ _MINUS = "\u2212"  # no option starts with it
 _PRINTED_MINUS = re.compile(r"(?<![^,\s])\u2212")  # before a number; ours, and that of papers
 
 
-class NegativeNumbers(TyperCommand):
+class NumbersCommand(SoftmaxCommand):
     """A command whose arguments may be negative numbers: `softmax explain -1.5 2`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -35,6 +35,9 @@ class NegativeNumbers(TyperCommand):
             if _NEGATIVE.match(text) and (not place or args[place - 1] not in takes_value):
                 args[place] = _MINUS + text[1:]
         return super().parse_args(ctx, args)
+
+
+COMMAND_CLASS = NumbersCommand
 
 
 class ExplainedName(StrEnum):

@@ -1,4 +1,4 @@
-"""Many small inputs as few large batches: each write costs a sink the same, however little it is."""
+"""Many small batches as few large ones: each write costs a sink the same, however little it is."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import numpy as np
 from softmax_cli.batch import Ranked
 from softmax_cli.sinks.base import Sink
 
-_MOST_ROWS = 1 << 12
+_MOST_LINES = 1 << 14  # of rows × k
 _MOST_SECONDS = 0.5
+_SLOW_SECONDS = 0.05  # between batches: who waits for the first shouldn't wait for the second
 
 
 class GatheringSink:
-    """Hands batches on to another sink, those of whole small inputs together; the bytes are the same.
+    """Hands batches on to another sink, those that may wait and come fast together; the bytes are the same.
 
     The first batch of a kind is handed on at once: what the sink refuses is then refused for the input at fault.
     """
@@ -25,27 +26,29 @@ class GatheringSink:
         self._sink = sink
         self._accepted: Ranked | None = None
         self._waiting: list[Ranked] = []
-        self._rows = 0
-        self._since = 0.0
+        self._lines = 0
+        self._since = self._last = 0.0
 
     def write(self, ranked: Ranked) -> None:
-        """Write a batch; one that is the whole of an input may wait for others, for half a second."""
-        if not ranked.whole or self._accepted is None or not _alike(ranked, self._accepted):
+        """Write a batch; one that may wait for others does, for half a second."""
+        before, self._last = self._last, time.monotonic()
+        if not ranked.may_wait or self._accepted is None or not _alike(ranked, self._accepted):
             self.flush()
             self._accepted = None
             self._sink.write(ranked)
-            self._accepted = ranked if ranked.whole else None
+            self._accepted = ranked if ranked.may_wait else None
             return
         if not self._waiting:
-            self._since = time.monotonic()
+            self._since = self._last
         self._waiting.append(ranked)
-        self._rows += len(ranked)
-        if self._rows >= _MOST_ROWS or time.monotonic() - self._since >= _MOST_SECONDS:
+        self._lines += len(ranked) * ranked.k
+        is_slow = self._last - before >= _SLOW_SECONDS
+        if is_slow or self._lines >= _MOST_LINES or self._last - self._since >= _MOST_SECONDS:
             self.flush()
 
     def flush(self) -> None:
         """Hand on what waits."""
-        waiting, self._waiting, self._rows = self._waiting, [], 0
+        waiting, self._waiting, self._lines = self._waiting, [], 0
         if waiting:
             self._sink.write(_joined(waiting))
 
@@ -77,7 +80,11 @@ def _alike(one: Ranked, other: Ranked) -> bool:
 
 def _joined(parts: Sequence[Ranked]) -> Ranked:
     first = parts[0]
-    sources = [source for part in parts for source in part.sources or [part.source] * len(part)]
+    if len(parts) == 1:
+        return first
+    sources = None
+    if any(part.sources is not None or part.source != first.source for part in parts):
+        sources = [source for part in parts for source in part.sources or [part.source] * len(part)]
     return replace(
         first,
         rows=np.concatenate([part.rows for part in parts]),

@@ -36,6 +36,9 @@ def parse_ahead(
     is_short = not waits and len(head) < 2  # threads cost more than they save
     rest = itertools.chain(head, blocks)
     del head
+    if not is_short:
+        import polars  # noqa: F401 - here, as importing it on one thread of many takes twice as long
+
     for declined, result in map(parse, rest) if is_short else overlap(rest, parse, jobs):
         if declined is not None:
             result = reference(*declined)

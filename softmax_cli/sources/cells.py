@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.errors import FaultHandler, InputError, Location
+from softmax_cli.sources.plain_numbers import PlainNumbers
 from softmax_cli.text import visible
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _SPECIAL = re.compile(r"[+-]?(?:inf(?:inity)?|nan)", re.ASCII | re.IGNORECASE)
 _BLANK_LINES = re.compile(rb"\n(?:\r?\n)+")
 _RUNS_OF_BLANKS = re.compile("[ \t\r\v\f]+")
 _LONGEST_CELL = (1 << 31) - 1
+MANY_COLUMNS = 500  # from here on, one long column is read faster
 SMALL_BYTES = 1 << 16  # below, loading the fast parser takes longer than parsing
 
 
@@ -119,9 +121,16 @@ class CellReader:
     at: Location
     on_fault: FaultHandler
     _labels: list[str] = field(init=False, repr=False)
+    _plain: PlainNumbers | None = field(default=None, init=False, repr=False)  # of many classes and nothing else
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_labels", [f"column_{place + 1}" for place in range(len(self.names))])
+        if (
+            len(self.names) >= MANY_COLUMNS
+            and self.dialect.quotes
+            and list(self.classes) == list(range(len(self.names)))
+        ):
+            object.__setattr__(self, "_plain", PlainNumbers(len(self.names), self.dialect.delimiter.encode()))
 
     def parse_reference(self, line: int, block: bytes) -> CellBlock:
         """Parse a block that begins at `line`; a bad row goes to `on_fault` and is left out."""
@@ -180,6 +189,8 @@ class CellReader:
         """Parse a block at once, on any thread; None where anything at all is unusual, for the reference to look at."""
         if len(block) <= SMALL_BYTES:
             return None
+        if self._plain is not None and (values := self._plain.parse(block)) is not None:
+            return CellBlock(values, {}, np.arange(len(values), dtype=np.int64), len(values))
         body = block.strip(b"\r\n")
         if b"\r" in body and body.count(b"\r") != body.count(b"\r\n"):
             return None

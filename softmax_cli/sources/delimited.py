@@ -322,9 +322,13 @@ class DelimitedSource:
         self.total_rows: int | None = None
         self.activation: str | None = None
         self.notes = layout.notes
-        self.facts = _facts(layout)
         self._source = source
         self._options = options
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What `inspect` shows; not made before, as there may be a million columns."""
+        return _facts(self.layout)
 
     def share_read(self) -> float | None:
         """How much of the file was read so far, from 0 to 1."""
