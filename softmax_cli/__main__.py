@@ -9,6 +9,8 @@ def main() -> None:
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     # One arena for the table library's allocator: each of several keeps freed pages of its own.
     os.environ.setdefault("_RJEM_MALLOC_CONF", "narenas:1")
+    # Nothing multiplies matrices: the threads for that, which numpy's import starts, would take a core from others.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         from softmax_cli.cli.app import app
     except KeyboardInterrupt:  # Ctrl-C before anything has begun

@@ -47,14 +47,15 @@ class ModelOptions:
 class Classifier:
     """A loaded model with what belongs to it.
 
-    graph: gives the model's graph, which may take until it is asked for. decision: None until the first values. Raises
-    ModelError for a model that holds no scores of classes.
+    read_graph: reads the model's graph, which takes a while. decision: None until the first values. Raises ModelError
+    for a model that holds no scores of classes.
     """
 
-    def __init__(self, files: ModelFiles, model: Model, graph: Callable[[], Graph | None], options: ModelOptions):
+    def __init__(self, files: ModelFiles, model: Model, read_graph: Callable[[], Graph | None], options: ModelOptions):
         self.files = files
         self.model = model
-        self._graph = graph
+        self._read_graph = read_graph
+        self._graph: Callable[[], Graph | None] | None = None
         self.options = options
         self.metadata: Mapping[str, str] = model.metadata().get("metadata", {})
         self.output = self._choose_output()
@@ -62,23 +63,27 @@ class Classifier:
 
     @classmethod
     def load(cls, path: str, options: ModelOptions) -> Classifier:
-        """Load a model file, or a folder's; its graph is read meanwhile, and while the first samples are prepared.
+        """Load a model file, or a folder's.
 
         Raises ModelError for what can't be loaded or holds no scores of classes.
         """
         files = find_model(path)
-        graph = started(lambda: Graph.read(files.path))
         model = open_model(files.path, options.engine)
         try:
-            return cls(files, model, graph, options)
+            return cls(files, model, lambda: Graph.read(files.path), options)
         except BaseException:
             model.close()
             raise
 
+    def begin_with_graph(self) -> Callable[[], Graph | None]:
+        """Begin to read the graph on a thread, before it's needed; the result waits for it."""
+        self._graph = self._graph or started(self._read_graph)
+        return self._graph
+
     @property
     def graph(self) -> Graph | None:
         """The model's graph; None where the file isn't a plain ONNX file."""
-        return self._graph()
+        return self.begin_with_graph()()
 
     @cached_property
     def evidence(self) -> Evidence:

@@ -46,6 +46,7 @@ class ModelSource:
         self._is_read = False
         self._results = _gathered(self._run_all())
         self._start: list[LogitBatch] = []
+        classifier.begin_with_graph()  # the first values are asked what they are, and meanwhile computed
         for batch in self._results:  # windows in which every input failed tell nothing
             self._start.append(batch)
             if len(batch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.batch import Ranked
+from softmax_cli.concurrency import started
 from softmax_cli.errors import InputError, Location
 from softmax_cli.sinks.base import SinkOptions
 from softmax_cli.text import valid
@@ -19,10 +22,16 @@ if TYPE_CHECKING:
 _OF_A_CLASS = ("rank", "index", "label", "logit", "probability")
 
 
+def begin_with_tables() -> None:
+    """Begin to import the table library on a thread: it takes as long as many a file, of which none is read yet."""
+    started(functools.partial(importlib.import_module, "polars"))
+
+
 class FrameBuilder:
     """Turns batches into tables of one schema, which the first batch decides."""
 
     def __init__(self, options: SinkOptions):
+        begin_with_tables()
         self._options = options
         self._has_ids: bool | None = None
         self._k: int | None = None

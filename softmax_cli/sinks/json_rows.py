@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from softmax_cli.batch import Ranked
 from softmax_cli.errors import InputError
 from softmax_cli.sinks.base import SinkOptions
-from softmax_cli.sinks.frames import labels_of, source_column
+from softmax_cli.sinks.frames import begin_with_tables, labels_of, source_column
 from softmax_cli.sinks.target import Target
 from softmax_cli.text import valid
 
@@ -88,6 +88,7 @@ class JsonLinesSink:
     head_bytes = 0
 
     def __init__(self, target: Target, options: SinkOptions):
+        begin_with_tables()
         self._target = target
 
     @property
@@ -117,6 +118,7 @@ class JsonSink:
     """Writes the same objects in one array."""
 
     def __init__(self, target: Target, options: SinkOptions):
+        begin_with_tables()
         self._target = target
         self._empty = True
 

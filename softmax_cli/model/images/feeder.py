@@ -44,6 +44,8 @@ class ImageFeeder:
         jobs: int,
         batch_size: int | None,
     ):
+        import PIL.Image  # noqa: F401 - before threads need it, which would wait for each other
+
         self.name = title
         self.late_notes: Sequence[str] = ()
         self.notes = (f"preprocessing {'; '.join(spec.describe())}", *spec.notes)
