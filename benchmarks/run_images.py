@@ -20,7 +20,7 @@ from pathlib import Path
 from benchmarks.run_images_made import make_larger
 
 SOFTMAX = str(Path(sys.executable).with_name("softmax"))
-PHOTOGRAPHS = 2000
+PHOTOGRAPHS = 4000
 OVER_WORK, OVER_LOOP = 1.15, 1.4
 _MIB = 2**20 if sys.platform == "darwin" else 2**10  # what ru_maxrss counts in
 

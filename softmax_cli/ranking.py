@@ -4,6 +4,7 @@
 Rows are worked in blocks that fit a core's cache.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -234,17 +235,8 @@ def top_k(
     return TopK(flat.indices.reshape(shape), flat.logits.reshape(shape), flat.probabilities.reshape(shape))
 
 
-def rank_batch(
-    batch: LogitBatch,
-    names: tuple[str, ...] | None,
-    *,
-    top: int = 5,
-    activation: str = "softmax",
-    temperature: float = 1.0,
-    min_probability: float | None = None,
-) -> Ranked:
-    """Rank a batch: `top` classes a row (0: all), of which those below `min_probability` don't count."""
-    best = top_rows(batch.logits, top, activation, temperature)
+def ranked(batch: LogitBatch, best: TopK, names: Sequence[str] | None, min_probability: float | None) -> Ranked:
+    """The best classes of a batch's rows, with what the batch knows of them; see `rank_batch`."""
     counts = None
     if min_probability is not None:
         counts = np.count_nonzero(best.probabilities >= min_probability, axis=1).astype(np.int64)
@@ -262,3 +254,16 @@ def rank_batch(
         positions=batch.positions,
         faults=batch.faults,
     )
+
+
+def rank_batch(
+    batch: LogitBatch,
+    names: tuple[str, ...] | None,
+    *,
+    top: int = 5,
+    activation: str = "softmax",
+    temperature: float = 1.0,
+    min_probability: float | None = None,
+) -> Ranked:
+    """Rank a batch: `top` classes a row (0: all), of which those below `min_probability` don't count."""
+    return ranked(batch, top_rows(batch.logits, top, activation, temperature), names, min_probability)

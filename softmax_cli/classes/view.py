@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from softmax_cli.activation import BLOCK_ELEMENTS, GRID, Float64Array, exponentials, scaled
 from softmax_cli.batch import FloatArray, LogitBatch, Ranked
-from softmax_cli.ranking import TopK, rank_batch, select
+from softmax_cli.ranking import TopK, rank_batch, ranked, select
 
 Indices = NDArray[np.int64]
 
@@ -68,23 +68,7 @@ class View:
             best = TopK(self.indices[some.indices], some.logits, some.probabilities)
         else:
             best = self._top(batch.logits, top, activation, temperature)
-        counts = None
-        if min_probability is not None:
-            counts = np.count_nonzero(best.probabilities >= min_probability, axis=1).astype(np.int64)
-        return Ranked(
-            source=batch.source,
-            rows=batch.rows,
-            indices=best.indices,
-            logits=best.logits,
-            probabilities=best.probabilities,
-            counts=counts,
-            ids=batch.ids,
-            shape=batch.shape,
-            names=self.names,
-            sources=batch.sources,
-            positions=batch.positions,
-            faults=batch.faults,
-        )
+        return ranked(batch, best, self.names, min_probability)
 
     def _among_all(self, batch: LogitBatch, top: int, activation: str, temperature: float) -> TopK:
         """Rank all classes and leave out some: the others' numbers are the very same."""

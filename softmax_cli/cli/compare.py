@@ -8,6 +8,7 @@ import typer
 from softmax_cli.cli import options as opt
 from softmax_cli.cli.ensemble_options import MatchName
 from softmax_cli.cli.groups import grouped
+from softmax_cli.cli.model_options import Isolating
 
 COMPARE_PANEL = "Comparing"
 
@@ -79,6 +80,7 @@ def compare(
     b: Annotated[str, typer.Argument(metavar="B", help="The same rows by another model.", show_default=False)],
     comparing: Comparing,
     reading: opt.Reading,
+    isolating: Isolating,
     reporting: Reporting,
     console: opt.Console,
 ) -> int:
@@ -90,4 +92,4 @@ def compare(
     """
     from softmax_cli.cli.comparing import run_comparison
 
-    return run_comparison(a, b, comparing, reading, reporting, console)
+    return run_comparison(a, b, comparing, reading, isolating, reporting, console)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from softmax_cli.cli.console import Talk
@@ -22,10 +23,17 @@ from softmax_cli.pipeline import usable_cores
 
 if TYPE_CHECKING:
     from softmax_cli.cli.compare import Comparing, Reporting
+    from softmax_cli.cli.model_options import Isolating
 
 
 def run_comparison(
-    a: str, b: str, comparing: Comparing, reading: Reading, reporting: Reporting, console: Console
+    a: str,
+    b: str,
+    comparing: Comparing,
+    reading: Reading,
+    isolating: Isolating,
+    reporting: Reporting,
+    console: Console,
 ) -> int:
     """Compare two inputs and write the report; returns the exit code."""
     format_name = report_format(reporting.format_name, reporting.output)
@@ -48,15 +56,18 @@ def run_comparison(
         on_fault=ledger.row_fault,
         on_input_fault=ledger.record,
     )
+    isolation = isolating.isolation()
     try:
-        opening = Opening(reading.for_logits(asked.jobs), reading.for_samples(asked.jobs), asked, ledger)
-        sources = open_sides((a, b), comparing.on, opening)
-        told = [len(source.notes) for source in sources]
-        for source in sources:
-            for note in source.notes:
-                talk.note(f"{source.name}: {note}")
-        with talk.progress(sources[0]) as advance:
-            outcome = compare_sources(*sources, asked, advance)
+        with ExitStack() as stack:
+            samples = reading.for_samples(asked.jobs)
+            opening = Opening(reading.for_logits(asked.jobs), samples, asked, ledger, isolation, stack)
+            sources = open_sides((a, b), comparing.on, opening)
+            told = [len(source.notes) for source in sources]
+            for source in sources:
+                for note in source.notes:
+                    talk.note(f"{source.name}: {note}")
+            with talk.progress(sources[0]) as advance:
+                outcome = compare_sources(*sources, asked, advance)
         for source, before in zip(sources, told, strict=True):
             for note in source.notes[before:]:
                 talk.note(f"{source.name}: {note}")

@@ -14,7 +14,7 @@ from softmax_cli.confidence.abstain import Abstention
 from softmax_cli.confidence.calibration import Calibration
 from softmax_cli.confidence.sets import ConformalSets
 from softmax_cli.errors import InputError, Location
-from softmax_cli.ranking import TopK, rank_batch
+from softmax_cli.ranking import TopK, rank_batch, ranked
 from softmax_cli.text import visible
 
 
@@ -99,23 +99,7 @@ def rank_calibrated(
     """
     scores = calibrated(calibration, batch.logits, batch.source)
     best = _top(scores, batch.logits, top, "softmax" if activation == "none" else activation)
-    counts = None
-    if min_probability is not None:
-        counts = np.count_nonzero(best.probabilities >= min_probability, axis=1).astype(np.int64)
-    return Ranked(
-        source=batch.source,
-        rows=batch.rows,
-        indices=best.indices,
-        logits=best.logits,
-        probabilities=best.probabilities,
-        counts=counts,
-        ids=batch.ids,
-        shape=batch.shape,
-        names=names,
-        sources=batch.sources,
-        positions=batch.positions,
-        faults=batch.faults,
-    )
+    return ranked(batch, best, names, min_probability)
 
 
 def _top(scores: FloatArray, logits: FloatArray, top: int, activation: str) -> TopK:

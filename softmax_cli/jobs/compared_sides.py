@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from softmax_cli.jobs.rank_many import Ledger, Unit
 from softmax_cli.model.classifier import Classifier, ModelOptions
 from softmax_cli.model.images.decode import IMAGE_SUFFIXES
 from softmax_cli.model.images.spec import ImageOptions
-from softmax_cli.model.session import Engine
+from softmax_cli.model.session import Engine, Isolation
 from softmax_cli.sources import open_source
 from softmax_cli.sources.base import ReadOptions
 from softmax_cli.sources.stream import STDIN
@@ -26,12 +27,17 @@ from softmax_cli.text import visible
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How inputs are opened: logits and a model's samples, what is asked of them, and who takes what failed."""
+    """How inputs are opened: logits and a model's samples, what is asked of them, and who takes what failed.
+
+    isolation: of each model; None runs it in this process. stack: closes the models.
+    """
 
     logits: ReadOptions
     samples: ReadOptions
     asked: Asked
     ledger: Ledger
+    isolation: Isolation | None
+    stack: ExitStack
 
 
 def is_model(name: str) -> bool:
@@ -48,8 +54,10 @@ def open_sides(names: tuple[str, str], inputs: Sequence[str] | None, opening: Op
     if models and not inputs:
         what = "a folder, so a model's" if Path(models[0]).is_dir() else "a model"
         raise UsageError(f"{visible(models[0])} is {what}: --on INPUT says what it is to be run on")
-    if inputs and not models:
-        raise UsageError("--on is for models, and both are logits")
+    if not models:
+        wrong = "--on" if inputs else "--isolate" if opening.isolation is not None else None
+        if wrong is not None:
+            raise UsageError(f"{wrong} is for models, and both are logits")
     if STDIN in (inputs or ()) or names == (STDIN, STDIN):
         raise UsageError("stdin (-) can be read only once")
     a, b = (_open(name, inputs or (), opening) for name in names)
@@ -64,9 +72,10 @@ def _open(name: str, inputs: Sequence[str], opening: Opening) -> Source:
     options = ModelOptions(
         axis=opening.logits.axis if opening.logits.axis is not None else -1,
         activation=opening.asked.activation,
-        engine=Engine("cpu", {}, threads),
+        engine=Engine("cpu", {}, threads, opening.isolation),
     )
     classifier = Classifier.load(name, options)
+    opening.stack.callback(classifier.model.close)
     intake = Intake(classifier, opening.samples, ImageOptions(), jobs=jobs)
     found = discover(inputs, None, intake.suffixes())
     return ModelRun(name, intake.units(found.inputs, together=True), opening.ledger, tuple(classifier.files.notes))

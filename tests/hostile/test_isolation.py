@@ -78,6 +78,23 @@ def test_the_same_bytes_of_a_run(softmax_process: Run, tmp_path: Path) -> None:
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
+def test_the_same_comparison(softmax_process: Run) -> None:
+    arguments = ["compare", DIGITS / "digits.onnx", DIGITS / "digits_probabilities.onnx"]
+    inputs = ["--on", DIGITS / "inputs.npy", "-f", "json"]
+    here, there = (softmax_process(*arguments, *inputs, *more) for more in ([], ["--isolate"]))
+    assert here.returncode == there.returncode == 0, there.stderr
+    assert json.loads(here.stdout)["rows"] > 0
+    assert here.stdout == there.stdout
+
+
+def test_a_comparison_with_an_endless_loop(softmax_process: Run, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(endless_loop())
+    np.save(tmp_path / "x.npy", ROWS)
+    done = softmax_process("compare", path, path, "--on", tmp_path / "x.npy", "--model-timeout", "1.5")
+    assert "no answer within 1.5 seconds while it ran" in error_of(done, "model-timeout")
+
+
 @pytest.mark.parametrize("keys", [{"classlabels_strings": ["a", "b", "é"]}, {"classlabels_int64s": [3, 1, 2]}])
 def test_maps_and_texts(make: Make, softmax_process: Run, tmp_path: Path, keys: dict[str, list[str]]) -> None:
     path = zipmap(make, **keys)
