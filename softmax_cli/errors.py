@@ -104,6 +104,7 @@ SLUGS: Mapping[str, str] = MappingProxyType(
         "model-memory": "the model needs more memory than it may have",
         "doubtful-activation": "--strict: the evidence on the activation disagrees, or is only in the values",
         "activation-contradiction": "later values disagree with the activation that was decided",
+        "memory-limit": "`ulimit -v` leaves too little for the libraries that read tables and run models",
         "interrupted": "stopped by a signal",
         "internal": "a bug in softmax",
     }

@@ -17,6 +17,7 @@ from types import FrameType
 from softmax_cli.cli.console import Talk
 from softmax_cli.cli.options import ColorChoice, Console, ErrorStyle
 from softmax_cli.errors import ExitCode, SoftmaxError, UsageError
+from softmax_cli.heap import address_space
 from softmax_cli.jobs.stopping import StoppedError
 from softmax_cli.sinks.target import STDOUT, ReaderGoneError, unwritable
 
@@ -125,23 +126,13 @@ def _unexpected(error: BaseException, talk: Talk, debug: bool) -> int:
         talk.error(UsageError(str(error.format_message()), hint="--help shows the options"))
         return ExitCode.USAGE
     _trace(debug)
-    if isinstance(error, ImportError | NameError | OSError | RuntimeError) and (limit := _memory_limit()):
+    if isinstance(error, ImportError | NameError | OSError | RuntimeError) and (limit := address_space()):
         # Native libraries that find no room can't say so.
         hint = f"it is limited to {limit >> 20:,} MB (ulimit -v)"
         talk.error(SoftmaxError("internal", "out of memory", hint=hint))
         return ExitCode.FAILED
     talk.error(_bug(error))
     return ExitCode.INTERNAL
-
-
-def _memory_limit() -> int | None:
-    """The bytes of memory that this process may map; None where there's no such limit."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def _flush_stdout() -> None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from softmax_cli.errors import Location
+from softmax_cli.heap import check_address_space
 from softmax_cli.model.external import ExternalFile
 from softmax_cli.model.session import Engine, OnnxModel, Port
 
@@ -40,6 +41,7 @@ def open_model(path: str, engine: Engine) -> Model:
 
     Raises ModelError for one that can't be loaded.
     """
+    check_address_space()
     if engine.isolation is None:
         return OnnxModel(path, engine)
     from softmax_cli.model.isolated import IsolatedModel

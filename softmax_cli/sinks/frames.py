@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from softmax_cli.batch import Ranked
 from softmax_cli.concurrency import started
 from softmax_cli.errors import InputError, Location
+from softmax_cli.heap import check_address_space
 from softmax_cli.sinks.base import SinkOptions
 from softmax_cli.text import valid
 
@@ -24,6 +25,7 @@ _OF_A_CLASS = ("rank", "index", "label", "logit", "probability")
 
 def begin_with_tables() -> None:
     """Begin to import the table library on a thread: it takes as long as many a file, of which none is read yet."""
+    check_address_space()
     started(functools.partial(importlib.import_module, "polars"))
 
 

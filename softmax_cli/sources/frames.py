@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from softmax_cli.batch import FloatArray, LogitBatch, Source
 from softmax_cli.errors import InputError, Location
+from softmax_cli.heap import check_address_space
 from softmax_cli.sources.base import BATCH_BYTES, ReadOptions, rows_or_columns
 from softmax_cli.sources.choice import choose_array
 from softmax_cli.sources.columns import Column, Kind, Roles, assign_roles, find_column
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 @contextlib.contextmanager
 def local_path(source: Input) -> Iterator[str]:
     """A path to the input's plain bytes that any library can open; pipes and compressed files are spooled to disk."""
+    check_address_space()
     path = source.plain_path
     if path is not None and _is_utf8(os.fspath(path)):
         yield str(path.absolute())
