@@ -7,22 +7,19 @@ import json
 import os
 import shutil
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from softmax_cli.cli.bar import Bar
 from softmax_cli.cli.options import ColorChoice, Console, ErrorStyle
 from softmax_cli.errors import SoftmaxError
 from softmax_cli.sinks.base import Screen
 from softmax_cli.text import json_escaped, valid, visible
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
     from softmax_cli.batch import Source
 
 _FEWEST_LINES = 15  # of a table, however low the window
-_PROGRESS_AFTER_SECONDS = 1.0
 
 
 def wants_color(choice: ColorChoice, is_terminal: bool) -> bool:
@@ -73,6 +70,7 @@ class Talk:
     def __init__(self, options: Console):
         self._options = options
         self._color = wants_color(options.color, _is_terminal(sys.stderr))
+        self._bar: Bar | None = None
 
     def _line(self, text: str) -> None:
         try:
@@ -106,63 +104,35 @@ class Talk:
             self._line(json_escaped(json.dumps(sound, ensure_ascii=False)))
 
     @contextlib.contextmanager
-    def progress(self, source: Source) -> Iterator[Callable[[int], None]]:
-        """Show a bar on a terminal for what takes longer than a second; rows, rate and time left."""
-        shown = not self._options.quiet and not self._options.no_progress and self._options.errors is ErrorStyle.TEXT
-        if not shown or not _is_terminal(sys.stderr):
+    def inputs(self, total: int) -> Iterator[None]:
+        """Let the progress of so many inputs, one after the other, be one bar."""
+        self._bar = Bar(self._color, total) if self._shows_progress() else None
+        try:
+            yield
+        finally:
+            if self._bar is not None:
+                self._bar.close()
+                self._bar = None
+
+    @contextlib.contextmanager
+    def progress(self, source: Source, inputs: int = 1, before: int = 0) -> Iterator[Callable[[int], None]]:
+        """Show a bar on a terminal for what takes longer than a second; inputs or rows, rate and time left.
+
+        inputs: how many the source reads. before: how many an earlier run did.
+        """
+        if self._bar is not None:
+            yield self._bar.begin(source, inputs, before)
+            self._bar.end()
+            return
+        if not self._shows_progress():
             yield lambda rows: None
             return
-        bar = _Bar(source, self._color)
+        bar = Bar(self._color, 1)
         try:
-            yield bar.advance
+            yield bar.begin(source, 1, 0)
         finally:
             bar.close()
 
-
-class _Bar:
-    """A progress bar that appears only once something has taken a second: by rows, or by the share of a file read."""
-
-    def __init__(self, source: Source, color: bool):
-        self._source = source
-        self._color = color
-        self._rows = 0
-        self._begin = time.monotonic()
-        self._progress: Progress | None = None
-        self._task: TaskID | None = None
-
-    def advance(self, rows: int) -> None:
-        """Count the rows of a batch, and show them."""
-        self._rows += rows
-        if time.monotonic() - self._begin < _PROGRESS_AFTER_SECONDS:
-            return
-        if self._progress is None or self._task is None:
-            self._progress = _make_progress(self._color)
-            self._task = self._progress.add_task(visible(self._source.name, 40), total=None, rows="")
-            self._progress.start()
-        share = self._source.share_read()
-        total = self._source.total_rows
-        if share is None and total:
-            share = self._rows / total
-        rate = self._rows / (time.monotonic() - self._begin)
-        text = f"{self._rows:,}{f' of {total:,}' if total else ''} rows  {rate:,.0f}/s"
-        self._progress.update(self._task, completed=share or 0, total=None if share is None else 1.0, rows=text)
-
-    def close(self) -> None:
-        """Take the bar away."""
-        if self._progress is not None:
-            self._progress.stop()
-
-
-def _make_progress(color: bool) -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[rows]}", markup=False),
-        TimeRemainingColumn(),
-        console=Console(stderr=True, no_color=not color),
-        transient=True,
-    )
+    def _shows_progress(self) -> bool:
+        is_wanted = not self._options.quiet and not self._options.no_progress
+        return is_wanted and self._options.errors is ErrorStyle.TEXT and _is_terminal(sys.stderr)

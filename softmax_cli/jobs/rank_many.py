@@ -44,8 +44,13 @@ class Reporter(Protocol):
     def error(self, error: SoftmaxError) -> None:
         """Say what went wrong, and go on."""
 
-    def progress(self, source: Source) -> AbstractContextManager[Callable[[int], None]]:
-        """Show how far a source is; call the result with the rows of each batch."""
+    def progress(
+        self, source: Source, inputs: int = 1, before: int = 0
+    ) -> AbstractContextManager[Callable[[int], None]]:
+        """Show how far a source of so many inputs is; call the result with the rows of each batch.
+
+        before: inputs that an earlier run did.
+        """
         ...
 
 
@@ -178,7 +183,7 @@ def rank_unit(unit: Unit, options: RankOptions, sink: Sink, ledger: Ledger) -> N
         on_input_fault=fail_on_fault if unit.alone else ledger.record,
         keep_faults=ledger.skip,
     )
-    with ledger.report.progress(source) as advance:
+    with ledger.report.progress(source, unit.inputs, ledger.before) as advance:
 
         def count(rows: int) -> None:
             nonlocal written
