@@ -113,15 +113,32 @@ def activation_for(source: Source, options: RankOptions) -> str:
 def rank_source(source: Source, options: RankOptions) -> Iterator[Ranked]:
     """Rank a source's batches, in order; at least one batch comes, if an empty one."""
     names = names_for(source, options)
+    rank = _ranker(source, options, names)
+    for ranked, faults in _ranked(_at_least_one(source), rank, source, options.jobs):
+        for fault in ranked.faults:
+            options.on_input_fault(fault.error)
+        for fault in faults:
+            options.on_fault(fault.error)
+        together = sorted([*ranked.faults, *faults], key=lambda fault: fault.place) if options.keep_faults else ()
+        yield replace(ranked, faults=together)
+
+
+def _at_least_one(source: Source) -> Iterator[LogitBatch]:
+    empty = True
+    for batch in source:
+        empty = False
+        yield batch
+    if empty:
+        yield LogitBatch(source.name, np.empty((0, source.classes or 0)), np.empty(0, np.int64))
+
+
+def _ranker(
+    source: Source, options: RankOptions, names: tuple[str, ...] | None
+) -> Callable[[LogitBatch], tuple[Ranked, list[Fault]]]:
+    """What ranks a batch, and finds the rows that have no softmax."""
     activation = activation_for(source, options)
     choice = options.classes
-    rank_rows = rank_batch if choice is None else choice.rank_batch
-    if choice is not None and source.classes:
-        choice.view(names, source.classes, activation, source.name)
-    if options.confidence is not None:
-        options.confidence.check(source.classes, names, activation, source.name)
-        if not (options.confidence.is_plain and source.classes is not None):
-            rank_rows = replace(options.confidence, rank=rank_rows).rank_batch
+    rank_rows = _rank_rows(source, options, names, activation)
     shows_bad = rank_rows is rank_batch and activation in _NAN_WHERE_BAD
     ranked_batch = functools.partial(
         rank_rows,
@@ -131,14 +148,6 @@ def rank_source(source: Source, options: RankOptions) -> Iterator[Ranked]:
         temperature=options.temperature,
         min_probability=options.min_probability,
     )
-
-    def batches() -> Iterator[LogitBatch]:
-        empty = True
-        for batch in source:
-            empty = False
-            yield batch
-        if empty:
-            yield LogitBatch(source.name, np.empty((0, source.classes or 0)), np.empty(0, np.int64))
 
     def rank(batch: LogitBatch) -> tuple[Ranked, list[Fault]]:
         faults: list[Fault] = []
@@ -152,13 +161,25 @@ def rank_source(source: Source, options: RankOptions) -> Iterator[Ranked]:
             ranked = ranked_batch(batch)
         return replace(ranked, may_wait=not source.one_pass), faults
 
-    for ranked, faults in _ranked(batches(), rank, source, options.jobs):
-        for fault in ranked.faults:
-            options.on_input_fault(fault.error)
-        for fault in faults:
-            options.on_fault(fault.error)
-        together = sorted([*ranked.faults, *faults], key=lambda fault: fault.place) if options.keep_faults else ()
-        yield replace(ranked, faults=together)
+    return rank
+
+
+def _rank_rows(
+    source: Source, options: RankOptions, names: tuple[str, ...] | None, activation: str
+) -> Callable[..., Ranked]:
+    """What ranks rows as the options want it: all classes, some of them, with a calibration, sets or abstention.
+
+    Raises InputError where they don't fit the source.
+    """
+    choice, confidence = options.classes, options.confidence
+    rank_rows = rank_batch if choice is None else choice.rank_batch
+    if choice is not None and source.classes:
+        choice.view(names, source.classes, activation, source.name)
+    if confidence is not None:
+        confidence.check(source.classes, names, activation, source.name)
+        if not (confidence.is_plain and source.classes is not None):
+            rank_rows = replace(confidence, rank=rank_rows).rank_batch
+    return rank_rows
 
 
 def _ranked(batches: Iterator[LogitBatch], rank: Callable[[LogitBatch], T], source: Source, jobs: int) -> Iterator[T]:
