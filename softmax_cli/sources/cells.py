@@ -28,6 +28,7 @@ _BLANK_LINES = re.compile(rb"\n(?:\r?\n)+")
 _RUNS_OF_BLANKS = re.compile("[ \t\r\v\f]+")
 _LONGEST_CELL = (1 << 31) - 1
 MANY_COLUMNS = 500  # from here on, one long column is read faster
+_TOO_MANY_COLUMNS = 100_000  # each costs the table library more than its few cells in a block
 SMALL_BYTES = 1 << 16  # below, loading the fast parser takes longer than parsing
 
 
@@ -57,6 +58,11 @@ class Dialect:
     """A delimiter, and the quoting that goes with it: none between runs of white space."""
 
     delimiter: str
+
+    @property
+    def separator(self) -> str:
+        """The character between cells, once runs of white space are one."""
+        return self.delimiter if self.quotes else " "
 
     @property
     def quotes(self) -> bool:
@@ -125,12 +131,8 @@ class CellReader:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_labels", [f"column_{place + 1}" for place in range(len(self.names))])
-        if (
-            len(self.names) >= MANY_COLUMNS
-            and self.dialect.quotes
-            and list(self.classes) == list(range(len(self.names)))
-        ):
-            object.__setattr__(self, "_plain", PlainNumbers(len(self.names), self.dialect.delimiter.encode()))
+        if len(self.names) >= MANY_COLUMNS and list(self.classes) == list(range(len(self.names))):
+            object.__setattr__(self, "_plain", PlainNumbers(len(self.names), self.dialect.separator.encode()))
 
     def parse_reference(self, line: int, block: bytes) -> CellBlock:
         """Parse a block that begins at `line`; a bad row goes to `on_fault` and is left out."""
@@ -189,13 +191,15 @@ class CellReader:
         """Parse a block at once, on any thread; None where anything at all is unusual, for the reference to look at."""
         if len(block) <= SMALL_BYTES:
             return None
+        if not self.dialect.quotes:
+            block = b"\n".join(b" ".join(cells) for line in block.split(b"\n") if (cells := line.split()))
         if self._plain is not None and (values := self._plain.parse(block)) is not None:
             return CellBlock(values, {}, np.arange(len(values), dtype=np.int64), len(values))
+        if len(self.names) > _TOO_MANY_COLUMNS:
+            return None
         body = block.strip(b"\r\n")
         if b"\r" in body and body.count(b"\r") != body.count(b"\r\n"):
             return None
-        if not self.dialect.quotes:
-            body = b"\n".join(b" ".join(cells) for line in body.split(b"\n") if (cells := line.split()))
         parsed = self._parse_plain(body)
         if parsed is None and self.dialect.quotes and b'"' not in body:
             without_blank = _BLANK_LINES.sub(b"\n", body)
@@ -231,7 +235,7 @@ class CellReader:
             return pl.read_csv(
                 body,
                 has_header=False,
-                separator=self.dialect.delimiter if self.dialect.quotes else " ",
+                separator=self.dialect.separator,
                 quote_char='"' if self.dialect.quotes else None,
                 schema=schema,
             )
