@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from softmax_cli.batch import FloatArray, LogitBatch, Source
 from softmax_cli.errors import InputError, Location
 from softmax_cli.heap import check_address_space
+from softmax_cli.sources.arrow import DamagedError
 from softmax_cli.sources.base import BATCH_BYTES, ReadOptions, rows_or_columns
 from softmax_cli.sources.choice import choose_array
 from softmax_cli.sources.columns import Column, Kind, Roles, assign_roles, find_column
 from softmax_cli.sources.layers import check_expansion
+from softmax_cli.sources.lazy import lazy_arrow, lazy_parquet
 from softmax_cli.sources.parquet import Span, checked_spans
 from softmax_cli.sources.stream import Input
 from softmax_cli.text import visible
@@ -31,7 +33,7 @@ SPAN_BYTES = 1 << 26  # of values that the table library may read at once
 if TYPE_CHECKING:
     import polars as pl
 
-    Scan = Callable[[str], pl.LazyFrame]
+    Scan = Callable[[str, Location], pl.LazyFrame]
     # Yields the spans of at most about a number of rows to read the named columns in.
     Spans = Callable[[Sequence[str], int], Iterator[Span]]
 
@@ -66,7 +68,7 @@ def polars_errors(at: Location, what: str) -> Iterator[None]:
 
     try:
         yield
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, DamagedError) as error:
         reason = visible(str(error).strip().split("\n")[0], 200)
         raise InputError("bad-columnar", f"not a whole {what} file ({reason})", at=at) from error
 
@@ -348,24 +350,6 @@ def _one_ahead(spans: Iterable[Span], begin: Callable[[Span], T]) -> Iterator[T]
     yield from waiting
 
 
-def lazy_parquet(path: str) -> pl.LazyFrame:
-    """A Parquet file as a table that is read when it is asked for."""
-    import polars as pl
-
-    return pl.scan_parquet(path, glob=False, hive_partitioning=False)
-
-
-def lazy_arrow(path: str) -> pl.LazyFrame:
-    """An Arrow file likewise; one of the streaming kind is read at once."""
-    import polars as pl
-
-    with Path(path).open("rb") as file:
-        if file.read(6) == b"ARROW1":
-            # By its URL: a path would be mapped into memory, and a file that is cut meanwhile end the process (SIGBUS).
-            return pl.scan_ipc(Path(path).resolve().as_uri(), glob=False, hive_partitioning=False)
-    return pl.read_ipc_stream(path).lazy()
-
-
 def _open_table(
     source: Input, scan: Scan, what: str, options: ReadOptions, check: Callable[[str], Spans] | None = None
 ) -> FrameSource:
@@ -375,7 +359,7 @@ def _open_table(
         raise InputError("empty-input", "the file is empty", at=source.at)
     spans = None if check is None else check(path)
     with polars_errors(source.at, what):
-        frame = scan(path)
+        frame = scan(path, source.at)
     return FrameSource(source, stack, frame, what, options, path, spans)
 
 

@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from softmax_cli.errors import InputError, Location
-from softmax_cli.sources.frames import lazy_arrow, lazy_parquet, local_path, polars_errors
+from softmax_cli.sources.frames import local_path, polars_errors
+from softmax_cli.sources.lazy import lazy_arrow, lazy_parquet
 from softmax_cli.sources.parquet import Span, checked_spans
 from softmax_cli.sources.stream import Input
 
@@ -21,7 +22,9 @@ BATCH_ROWS = 512
 _SPAN_ROWS = 1 << 17
 
 
-SCANS: Mapping[str, Callable[[str], pl.LazyFrame]] = MappingProxyType({"Parquet": lazy_parquet, "Arrow": lazy_arrow})
+SCANS: Mapping[str, Callable[[str, Location], pl.LazyFrame]] = MappingProxyType(
+    {"Parquet": lazy_parquet, "Arrow": lazy_arrow}
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def open_scan(source: Input, what: str) -> Scan:
         raise InputError("empty-input", "the file is empty", at=source.at)
     spans = checked_spans(path, source.at) if what == "Parquet" else None
     with polars_errors(source.at, what):
-        table = SCANS[what](path)
+        table = SCANS[what](path, source.at)
         schema = table.collect_schema()
         total = int(table.select(pl.len()).collect().item())
     whole = Span(0, total)
