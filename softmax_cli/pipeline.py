@@ -33,6 +33,7 @@ class RankOptions:
     activation: None leaves it to the input, which mostly is logits: softmax.
     labels: names that override those of the input; labels_from: their file, for messages. on_fault takes the errors
     of rows, on_input_fault those of inputs that failed among others. keep_faults: hand them on to the sink as well.
+    writes_at_once: no batch waits for others to be written with, as what comes next may be long in coming.
     confidence: a calibration, conformal sets, or when to abstain. classes: some of them, or groups; None: all.
     """
 
@@ -47,6 +48,7 @@ class RankOptions:
     on_fault: FaultHandler = field(default=fail_on_fault)
     on_input_fault: FaultHandler = field(default=fail_on_fault)
     keep_faults: bool = False
+    writes_at_once: bool = False
     confidence: Confidence | None = None
     classes: ClassChoice | None = None
 
@@ -159,7 +161,7 @@ def _ranker(
         if options.nan == "error" and shows_bad and np.isnan(ranked.probabilities).any():
             batch, faults = split_finite(batch, names)
             ranked = ranked_batch(batch)
-        return replace(ranked, may_wait=not source.one_pass), faults
+        return replace(ranked, may_wait=not (source.one_pass or options.writes_at_once)), faults
 
     return rank
 

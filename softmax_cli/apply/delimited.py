@@ -13,6 +13,7 @@ from softmax_cli.batch import FloatArray
 from softmax_cli.concurrency import overlap
 from softmax_cli.errors import InputError
 from softmax_cli.geometry import Geometry
+from softmax_cli.heap import check_address_space
 from softmax_cli.sinks.target import Target
 from softmax_cli.sources.base import ReadOptions
 from softmax_cli.sources.cells import WHITESPACE, CellBlock
@@ -77,6 +78,7 @@ def _header(layout: Layout) -> bytes:
 
 
 def _lines(layout: Layout, block: CellBlock, values: FloatArray) -> bytes:
+    check_address_space()
     import polars as pl
 
     columns = {}

@@ -36,20 +36,14 @@ class Bar:
         self._progress: Progress | None = None
         self._task: TaskID | None = None
 
-    def begin(self, source: Source, inputs: int, before: int) -> Callable[[int], None]:
-        """Begin with a source that reads some of the inputs; before: inputs that an earlier run did.
-
-        Returns what takes the rows of each batch.
-        """
+    def begin(self, source: Source, inputs: int) -> Callable[[int], None]:
+        """Begin with a source that reads some of the inputs; returns what takes the rows of each batch."""
         self._source, self._inputs, self._rows_before = source, inputs, self._rows
-        if not self._done:
-            self._done = before
         return self._advance
 
-    def end(self) -> None:
-        """Count the inputs of the source at work as done."""
-        self._done += self._inputs
-        self._inputs = 0
+    def done(self, inputs: int) -> None:
+        """Count inputs as done, whatever became of them."""
+        self._done += inputs
 
     def close(self) -> None:
         """Take the bar away."""

@@ -104,32 +104,31 @@ class Talk:
             self._line(json_escaped(json.dumps(sound, ensure_ascii=False)))
 
     @contextlib.contextmanager
-    def inputs(self, total: int) -> Iterator[None]:
-        """Let the progress of so many inputs, one after the other, be one bar."""
+    def inputs(self, total: int) -> Iterator[Callable[[int], None]]:
+        """Let the progress of so many inputs, one after the other, be one bar; the result is told how many are done."""
         self._bar = Bar(self._color, total) if self._shows_progress() else None
         try:
-            yield
+            yield (lambda inputs: None) if self._bar is None else self._bar.done
         finally:
             if self._bar is not None:
                 self._bar.close()
                 self._bar = None
 
     @contextlib.contextmanager
-    def progress(self, source: Source, inputs: int = 1, before: int = 0) -> Iterator[Callable[[int], None]]:
+    def progress(self, source: Source, inputs: int = 1) -> Iterator[Callable[[int], None]]:
         """Show a bar on a terminal for what takes longer than a second; inputs or rows, rate and time left.
 
-        inputs: how many the source reads. before: how many an earlier run did.
+        inputs: how many the source reads.
         """
         if self._bar is not None:
-            yield self._bar.begin(source, inputs, before)
-            self._bar.end()
+            yield self._bar.begin(source, inputs)
             return
         if not self._shows_progress():
             yield lambda rows: None
             return
         bar = Bar(self._color, 1)
         try:
-            yield bar.begin(source, 1, 0)
+            yield bar.begin(source, 1)
         finally:
             bar.close()
 

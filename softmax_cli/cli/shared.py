@@ -121,8 +121,7 @@ def rank_all(
         ledger.record(failure)
     clock = Clock()
     try:
-        with talk.inputs(len(found.inputs)):
-            _rank_found(request, core, found, make_units, ledger, one_type=bool(model_files))
+        _rank_found(request, core, found, make_units, ledger, one_type=bool(model_files))
     except (SoftmaxError, StoppedError):
         _keep_failures(request, ledger)
         if ledger.done or ledger.failures:

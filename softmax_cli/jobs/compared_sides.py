@@ -55,9 +55,11 @@ def open_sides(names: tuple[str, str], inputs: Sequence[str] | None, opening: Op
         what = "a folder, so a model's" if Path(models[0]).is_dir() else "a model"
         raise UsageError(f"{visible(models[0])} is {what}: --on INPUT says what it is to be run on")
     if not models:
-        wrong = "--on" if inputs else "--isolate" if opening.isolation is not None else None
-        if wrong is not None:
-            raise UsageError(f"{wrong} is for models, and both are logits")
+        if inputs:
+            raise UsageError("--on is for models, and both are logits")
+        if opening.isolation is not None:
+            message = "--isolate, --model-timeout and --memory-limit are for models, and both are logits"
+            raise UsageError(message)
     if STDIN in (inputs or ()) or names == (STDIN, STDIN):
         raise UsageError("stdin (-) can be read only once")
     a, b = (_open(name, inputs or (), opening) for name in names)

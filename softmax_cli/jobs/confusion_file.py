@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.errors import OutputError, UsageError
+from softmax_cli.heap import check_address_space
 from softmax_cli.judge.report import Report
 from softmax_cli.judge.summary import label_of
 from softmax_cli.sinks.target import Target, open_target
@@ -76,6 +77,7 @@ def _as_npy(target: Target, pairs: NDArray[np.int64], report: Report) -> None:
 
 
 def _as_parquet(target: Target, pairs: NDArray[np.int64], report: Report) -> None:
+    check_address_space()
     import polars as pl
 
     columns = {"target": pairs[:, 0], "predicted": pairs[:, 1], "count": pairs[:, 2]}

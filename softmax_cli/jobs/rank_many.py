@@ -17,6 +17,7 @@ from softmax_cli.pipeline import RankOptions, run
 from softmax_cli.sinks import open_sink
 from softmax_cli.sinks.base import Sink, SinkOptions
 from softmax_cli.sinks.target import unwritable
+from softmax_cli.sources.stream import STDIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +45,12 @@ class Reporter(Protocol):
     def error(self, error: SoftmaxError) -> None:
         """Say what went wrong, and go on."""
 
-    def progress(
-        self, source: Source, inputs: int = 1, before: int = 0
-    ) -> AbstractContextManager[Callable[[int], None]]:
-        """Show how far a source of so many inputs is; call the result with the rows of each batch.
+    def inputs(self, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        """Let the progress of so many inputs be one; call the result with how many more are done, or failed."""
+        ...
 
-        before: inputs that an earlier run did.
-        """
+    def progress(self, source: Source, inputs: int = 1) -> AbstractContextManager[Callable[[int], None]]:
+        """Show how far a source of so many inputs is; call the result with the rows of each batch."""
         ...
 
 
@@ -126,13 +126,16 @@ def rank_into_one(units: Sequence[Unit], options: RankOptions, sink: Sink, ledge
     A single input's error is raised. Of several, each error is recorded and the others go on; if all fail, an
     error is raised, so that nothing is left at the output's name.
     """
-    for unit in units:
-        try:
-            rank_unit(unit, options, sink, ledger)
-        except (InputError, ModelError) as error:
-            if len(units) == 1:
-                raise
-            ledger.record(error)
+    with ledger.report.inputs(sum(unit.inputs for unit in units)) as done:
+        for place, unit in enumerate(units, 1):
+            waits_next = place < len(units) and units[place].name == STDIN
+            try:
+                rank_unit(unit, replace(options, writes_at_once=waits_next), sink, ledger)
+            except (InputError, ModelError) as error:
+                if len(units) == 1:
+                    raise
+                ledger.record(error)
+            done(unit.inputs)
     ledger.check(units)
 
 
@@ -145,12 +148,14 @@ def rank_into_each(
     ledger: Ledger,
 ) -> None:
     """Rank each input into a file of its own; a failed one leaves none."""
-    for unit, path in zip(units, results, strict=True):
-        try:
-            with open_result(path, format_name, sink_options) as sink:
-                rank_unit(unit, options, sink, ledger)
-        except (InputError, ModelError) as error:
-            ledger.record(error)
+    with ledger.report.inputs(sum(unit.inputs for unit in units)) as done:
+        for unit, path in zip(units, results, strict=True):
+            try:
+                with open_result(path, format_name, sink_options) as sink:
+                    rank_unit(unit, options, sink, ledger)
+            except (InputError, ModelError) as error:
+                ledger.record(error)
+            done(unit.inputs)
     ledger.check(units)
 
 
@@ -183,7 +188,7 @@ def rank_unit(unit: Unit, options: RankOptions, sink: Sink, ledger: Ledger) -> N
         on_input_fault=fail_on_fault if unit.alone else ledger.record,
         keep_faults=ledger.skip,
     )
-    with ledger.report.progress(source, unit.inputs, ledger.before) as advance:
+    with ledger.report.progress(source, unit.inputs) as advance:
 
         def count(rows: int) -> None:
             nonlocal written

@@ -56,11 +56,13 @@ def resume_into_each(
             remove_leftovers(parent)
         job.keep(is_there)
         job.begin()
-        for name, unit, path in zip(names, units, results.paths, strict=True):
-            if job.is_left(name):
-                job.stop.check()
-                job.redo(name)
-                job.add(_rank(name, unit, path, results, options, job))
+        with ledger.report.inputs(len(names)) as done:
+            for name, unit, path in zip(names, units, results.paths, strict=True):
+                if job.is_left(name):
+                    job.stop.check()
+                    job.redo(name)
+                    job.add(_rank(name, unit, path, results, options, job))
+                done(1)
         job.commit()
         ledger.check(units)
 

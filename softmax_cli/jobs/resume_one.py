@@ -95,10 +95,12 @@ def resume_into_one(
             sink = cast(ResumableSink, FORMATS[format_name].make(target, sink_options, Screen()))
             pieces = Pieces(job, target, sink)
             start = 0
-            for unit in units:
-                of_unit = names[start : start + unit.inputs]
-                start += unit.inputs
-                _rank_rest(unit, of_unit, pieces, options, ledger, alone=len(names) == 1)
+            with ledger.report.inputs(len(names)) as done:
+                for unit in units:
+                    of_unit = names[start : start + unit.inputs]
+                    start += unit.inputs
+                    _rank_rest(unit, of_unit, pieces, options, ledger, alone=len(names) == 1)
+                    done(unit.inputs)
             ledger.check(units)
             job.commit()
             target.close()

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from softmax_cli.concurrency import overlap
-from softmax_cli.heap import check_address_space
 
 R = TypeVar("R")
 
@@ -38,7 +37,6 @@ def parse_ahead(
     rest = itertools.chain(head, blocks)
     del head
     if not is_short:
-        check_address_space()
         import polars  # noqa: F401 - here, as importing it on one thread of many takes twice as long
 
     for declined, result in map(parse, rest) if is_short else overlap(rest, parse, jobs):

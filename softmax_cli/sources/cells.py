@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.errors import FaultHandler, InputError, Location
+from softmax_cli.heap import check_address_space
+from softmax_cli.sources.lines import BOM
 from softmax_cli.sources.plain_numbers import PlainNumbers
 from softmax_cli.text import visible
 
@@ -189,8 +191,9 @@ class CellReader:
 
     def parse_fast(self, block: bytes) -> CellBlock | None:
         """Parse a block at once, on any thread; None where anything at all is unusual, for the reference to look at."""
-        if len(block) <= SMALL_BYTES:
+        if len(block) <= SMALL_BYTES or block.startswith(BOM):  # which the table library would skip
             return None
+        check_address_space()
         if not self.dialect.quotes:
             block = b"\n".join(b" ".join(cells) for line in block.split(b"\n") if (cells := line.split()))
         if self._plain is not None and (values := self._plain.parse(block)) is not None:
@@ -199,6 +202,8 @@ class CellReader:
             return None
         body = block.strip(b"\r\n")
         if b"\r" in body and body.count(b"\r") != body.count(b"\r\n"):
+            return None
+        if body.endswith(self.dialect.separator.encode()):  # one cell too many at the very end isn't seen as one
             return None
         parsed = self._parse_plain(body)
         if parsed is None and self.dialect.quotes and b'"' not in body:
@@ -239,7 +244,7 @@ class CellReader:
                 quote_char='"' if self.dialect.quotes else None,
                 schema=schema,
             )
-        except pl.exceptions.PolarsError:
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
             return None
 
     def _is_doubtful(self, values: NDArray[np.float64], frame: pl.DataFrame, body: bytes) -> bool:

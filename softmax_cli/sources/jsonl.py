@@ -11,6 +11,7 @@ import numpy as np
 
 from softmax_cli.batch import LogitBatch, Source
 from softmax_cli.errors import InputError, Location
+from softmax_cli.heap import check_address_space
 from softmax_cli.sources.ahead import parse_ahead
 from softmax_cli.sources.base import ReadOptions, rows_or_columns
 from softmax_cli.sources.cells import SMALL_BYTES
@@ -180,6 +181,7 @@ class JsonLinesSource:
         """Parse a block at once; None where it isn't plainly like the first line, for the reference to look at."""
         if len(block) <= SMALL_BYTES or self._target_key is not None:
             return None
+        check_address_space()
         ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
         count = len(ends) + (not block.endswith(b"\n"))
         if (np.diff(ends, prepend=-1) <= len("\r\n")).any():  # a blank line

@@ -11,7 +11,7 @@ from softmax_cli.errors import InputError, Location
 
 BLOCK_BYTES = 1 << 22
 _LONGEST_QUOTE = 1 << 22  # a quoted cell with line ends in it, before the quote is taken for one that never closes
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 _WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -23,7 +23,7 @@ def check_text(head: bytes, at: Location) -> None:
 
 def strip_bom(data: bytes) -> bytes:
     """Drop the mark that some programs put before UTF-8 text."""
-    return data.removeprefix(_BOM)
+    return data.removeprefix(BOM)
 
 
 def text_blocks(

@@ -26,33 +26,45 @@ class PlainNumbers:
         """The numbers, (lines, columns); None where the block isn't plain."""
         import polars as pl
 
-        text = self._one_column(np.frombuffer(block, np.uint8))
-        if text is None:
+        if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
             return None
-        try:
-            column = pl.read_csv(text, has_header=False, schema={"number": pl.Float64}, quote_char=None).to_series()
-        except pl.exceptions.PolarsError:
+        text, cells = self._one_column(np.frombuffer(block, np.uint8))
+        if not cells:
             return None
-        if column.null_count() or len(column) % self.columns:
+        try:  # none of the delimiters is left, so no cell can become two
+            column = pl.read_csv(
+                text,
+                has_header=False,
+                schema={"number": pl.Float64},
+                separator=self.delimiter.decode(),
+                quote_char=None,
+            ).to_series()
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+            return None
+        if column.null_count() or len(column) != cells:
             return None
         numbers = column.to_numpy().reshape(-1, self.columns)
         return numbers if np.isfinite(numbers).all() or _infinities_were_written(numbers, block) else None
 
-    def _one_column(self, text: NDArray[np.uint8]) -> bytes | None:
-        """A line a cell; None where a line has more or fewer than there are columns."""
+    def _one_column(self, text: NDArray[np.uint8]) -> tuple[bytes, int]:
+        """A line a cell, and how many cells; 0 where a line has more or fewer than there are columns."""
         text = text[: len(text) - (text[-1] == _LINE_END)]
-        places = np.flatnonzero(text < _BELOW_NUMBERS)
         delimiter = ord(self.delimiter)
-        if (len(places) + 1) % self.columns or delimiter > _BELOW_NUMBERS:  # there may be blanks among them
+        places = np.flatnonzero(text < _BELOW_NUMBERS)
+        found = text[places]
+        is_end = found == _LINE_END
+        if delimiter >= _BELOW_NUMBERS or not (is_end | (found == delimiter)).all():  # other bytes are among them
             places = np.flatnonzero((text == delimiter) | (text == _LINE_END))
-        is_end = text[places] == _LINE_END
-        if (len(places) + 1) % self.columns or not is_end[self.columns - 1 :: self.columns].all():
-            return None
-        if np.count_nonzero(is_end) != len(places) // self.columns:
-            return None
-        lines = text.copy()
-        lines[places] = _LINE_END
-        return lines.tobytes()
+            is_end = text[places] == _LINE_END
+        cells = len(places) + 1
+        lines = cells // self.columns
+        if cells % self.columns or np.count_nonzero(is_end) != lines - 1:
+            return b"", 0
+        if not is_end[self.columns - 1 :: self.columns].all():
+            return b"", 0
+        column = text.copy()
+        column[places] = _LINE_END
+        return column.tobytes(), cells
 
 
 def _infinities_were_written(numbers: NDArray[np.float64], block: bytes) -> bool:

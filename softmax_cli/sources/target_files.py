@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.errors import InputError, Location
+from softmax_cli.heap import check_address_space
 from softmax_cli.labels import names_from_lines
 from softmax_cli.sources import open_source, sniff_format
 from softmax_cli.sources.base import ReadOptions
@@ -119,6 +120,7 @@ def _cells(text: str, delimiter: str, source: Input) -> tuple[list[list[str]], S
 
 def _cells_fast(text: str, delimiter: str) -> tuple[list[list[str]], Sequence[int]] | None:
     """The same by the table library; None where anything is unusual."""
+    check_address_space()
     import polars as pl
 
     try:

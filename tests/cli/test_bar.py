@@ -52,7 +52,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
 
 def test_the_rows_of_one_input(shown: Shown) -> None:
     bar = Bar(False, 1)
-    advance = bar.begin(Read("a.npy", total_rows=1000), 1, 0)  # type: ignore[arg-type]
+    advance = bar.begin(Read("a.npy", total_rows=1000), 1)  # type: ignore[arg-type]
     advance(250)
     assert (shown.updates[-1]["description"], shown.updates[-1]["completed"]) == ("a.npy", 0.25)
     assert shown.updates[-1]["text"].startswith("250 of 1,000 rows  ")
@@ -61,14 +61,14 @@ def test_the_rows_of_one_input(shown: Shown) -> None:
 
 
 def test_several_inputs_that_a_model_takes_together(shown: Shown) -> None:
-    advance = Bar(False, 8).begin(Read("8 images", total_rows=8), 8, 0)  # type: ignore[arg-type]
+    advance = Bar(False, 8).begin(Read("8 images", total_rows=8), 8)  # type: ignore[arg-type]
     advance(2)
     assert shown.updates[-1]["completed"] == 0.25
     assert shown.updates[-1]["text"].startswith("2 of 8 rows  ")
 
 
 def test_an_input_of_unknown_length(shown: Shown) -> None:
-    advance = Bar(False, 1).begin(Read("-"), 1, 0)  # type: ignore[arg-type]
+    advance = Bar(False, 1).begin(Read("-"), 1)  # type: ignore[arg-type]
     advance(7)
     assert (shown.updates[-1]["completed"], shown.updates[-1]["total"]) == (0, None)
     assert shown.updates[-1]["text"].startswith("7 rows  ")
@@ -76,12 +76,13 @@ def test_an_input_of_unknown_length(shown: Shown) -> None:
 
 def test_several_inputs(shown: Shown) -> None:
     bar = Bar(False, 10)
+    bar.done(4)
     for place in range(3):
-        advance = bar.begin(Read(f"{place}.csv", share=0.5), 1, 4)  # type: ignore[arg-type]
+        advance = bar.begin(Read(f"{place}.csv", share=0.5), 1)  # type: ignore[arg-type]
         advance(100)
         assert shown.updates[-1]["completed"] == (4 + place + 0.5) / 10
         assert shown.updates[-1]["text"].startswith(f"{4 + place} of 10 inputs  {100 * (place + 1)} rows  ")
-        bar.end()
-    bar.begin(Read("4.npy", total_rows=50), 1, 4)(10)  # type: ignore[arg-type]
+        bar.done(1)
+    bar.begin(Read("4.npy", total_rows=50), 1)(10)  # type: ignore[arg-type]
     assert shown.updates[-1]["completed"] == (7 + 0.2) / 10
     assert [values["description"] for values in shown.updates] == ["0.csv", "1.csv", "2.csv", "4.npy"]

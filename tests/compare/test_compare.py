@@ -338,8 +338,8 @@ def test_skipping_what_does_not_fit(tmp_path: Path, softmax_here: Here) -> None:
         (["-f", "csv"], "expected one of table, json, markdown"),
         (["-o", "report.xyz"], "the suffix tells no format"),
         (["--on", "digits/inputs.npy"], "--on is for models"),
-        (["--isolate"], "--isolate is for models"),
-        (["--model-timeout", "5"], "--isolate is for models"),
+        (["--isolate"], "--memory-limit are for models"),
+        (["--model-timeout", "5"], "--memory-limit are for models"),
     ],
 )
 def test_wrong_usage(softmax_here: Here, arguments: list[str], words: str) -> None:

@@ -143,6 +143,10 @@ def test_a_limit_on_open_files(tmp_path: Path) -> None:
         ("x.npy", "-f", "jsonl"),
         ("x.parquet",),
         ("long.csv",),
+        ("wide.csv",),
+        ("wide.csv", "-o", "out.npz"),
+        ("apply", "wide.csv", "-o", "out.csv"),
+        ("inspect", "x.parquet"),
         ("run", str(SAMPLES / "digits" / "digits.onnx"), "x.npy"),
         ("run", str(SAMPLES / "digits" / "digits.onnx"), "x.npy", "--isolate"),
     ],
@@ -153,6 +157,7 @@ def test_a_limit_on_memory(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     np.save(tmp_path / "x.npy", np.zeros((2, 3)))
     pl.DataFrame({"a": [1.0], "b": [2.0]}).write_parquet(tmp_path / "x.parquet")
     (tmp_path / "long.csv").write_text("1.25,2.5,3.75\n" * 700_000)
+    (tmp_path / "wide.csv").write_text((",".join(["1.25"] * 600) + "\n") * 60)
     before = sorted(tmp_path.iterdir())
     command = [sys.executable, "-c", LIMITED, "RLIMIT_AS", str(600 << 20), *arguments]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)

@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from softmax_cli import ReadOptions, open_source
-from softmax_cli.errors import InputError
+from softmax_cli.errors import InputError, Location
+from softmax_cli.sources.cells import CellReader, Dialect
 from tests.readers.reading import Read
 
 Outcome = tuple[list[list[float]], list[int], list[str], list[str]]
@@ -277,3 +279,49 @@ def test_fast_json_arrays_take_json_alone(line: str, skip: bool, tmp_path: Path)
 def test_fast_json_objects_take_what_slow_ones_take(line: str, skip: bool, tmp_path: Path) -> None:
     good = '{"logits":[1,2]}\n'
     same(tmp_path / "x.jsonl", f"{good}{good}{line}\n{good}".encode(), skip)
+
+
+ODD_CELLS = (
+    *("", " ", "\t", '"', '"3"', "+1", "1 2", "1\t2", "1+2", "1!2", "1#2", "*", "1,", "(1", "'", "\r", "1\r", "\x0b1"),
+    *("-0", "inf", "-Infinity", "nan", "1e400", "1e-400", "1_0", "0x1", ".5", "5.", "1e", "-", "NA", "é", "\ufeff1"),
+)
+
+
+@given(
+    rows=st.lists(st.lists(st.one_of(st.just("2.5"), st.sampled_from(ODD_CELLS)), min_size=2, max_size=5), max_size=5),
+    delimiter=st.sampled_from([",", ";", "\t", "|", "+", "-", "."]),
+    end=st.sampled_from(["\n", "\r\n"]),
+    is_ended=st.booleans(),
+)
+@example(rows=[["1", "2", "3"], ["1", "2 3"]], delimiter=",", end="\n", is_ended=True)
+@example(rows=[["1", "2"], ["1", "2,"]], delimiter=";", end="\n", is_ended=True)
+@example(rows=[["1", "2"], ["1", "2", ""]], delimiter=",", end="\n", is_ended=True)
+@example(rows=[["1", "2", "3"], ["1\r", "2"]], delimiter=",", end="\n", is_ended=True)
+@example(rows=[["1", "2"], ["1", '"']], delimiter=",", end="\n", is_ended=True)
+@example(rows=[["\ufeff1", "2"]], delimiter=",", end="\n", is_ended=True)
+@settings(max_examples=1500, deadline=None)
+@pytest.mark.parametrize("many", [2, 1 << 30], ids=["one column", "columns"])
+def test_blocks_with_anything_in_them(
+    many: int, rows: list[list[str]], delimiter: str, end: str, is_ended: bool
+) -> None:
+    """Whatever a block holds, the fast parser reads it as the reference does, or leaves it to it."""
+    block = (end.join(delimiter.join(row) for row in rows) + (end if is_ended else "")).encode()
+    if not block.strip():
+        return
+    columns = max(map(len, rows))
+
+    def fail(error: InputError) -> None:
+        raise error
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("softmax_cli.sources.cells.SMALL_BYTES", 0)
+        patch.setattr("softmax_cli.sources.cells.MANY_COLUMNS", many)
+        names = [str(place) for place in range(columns)]
+        reader = CellReader(Dialect(delimiter), names, range(columns), (), (), Location("x"), fail)
+        fast = reader.parse_fast(block)
+    if fast is None:
+        return
+    slow = reader.parse_reference(1, block)
+    np.testing.assert_array_equal(fast.values, slow.values)
+    np.testing.assert_array_equal(np.signbit(fast.values), np.signbit(slow.values))
+    assert fast.records == slow.records
