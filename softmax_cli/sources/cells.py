@@ -194,6 +194,8 @@ class CellReader:
         if len(block) <= SMALL_BYTES or block.startswith(BOM):  # which the table library would skip
             return None
         check_address_space()
+        if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
+            return None
         if not self.dialect.quotes:
             block = b"\n".join(b" ".join(cells) for line in block.split(b"\n") if (cells := line.split()))
         if self._plain is not None and (values := self._plain.parse(block)) is not None:
@@ -201,8 +203,6 @@ class CellReader:
         if len(self.names) > _TOO_MANY_COLUMNS:
             return None
         body = block.strip(b"\r\n")
-        if b"\r" in body and body.count(b"\r") != body.count(b"\r\n"):
-            return None
         if body.endswith(self.dialect.separator.encode()):  # one cell too many at the very end isn't seen as one
             return None
         parsed = self._parse_plain(body)

@@ -15,6 +15,8 @@ _BELOW_NUMBERS = ord("-")  # what separates plain numbers is below, what they ar
 class PlainNumbers:
     """Parses blocks of lines of `columns` numbers into float64, correctly rounded; on any thread.
 
+    The blocks hold carriage returns only before line ends, and don't begin with a byte-order mark.
+
     delimiter: one byte. A block that holds anything else isn't plain: quotes, text, empty cells, NaN, numbers beyond
     float64, blank or ragged lines.
     """
@@ -26,8 +28,6 @@ class PlainNumbers:
         """The numbers, (lines, columns); None where the block isn't plain."""
         import polars as pl
 
-        if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
-            return None
         text, cells = self._one_column(np.frombuffer(block, np.uint8))
         if not cells:
             return None
