@@ -119,13 +119,15 @@ def _cells(text: str, delimiter: str, source: Input) -> tuple[list[list[str]], S
 
 
 def _cells_fast(text: str, delimiter: str) -> tuple[list[list[str]], Sequence[int]] | None:
-    """The same by the table library; None where anything is unusual."""
+    """The same by the table library; None where anything is unusual: ragged rows, a delimiter of several characters."""
+    if text.rstrip("\r\n").endswith(delimiter):  # one cell too many at the very end isn't seen as one
+        return None
     check_address_space()
     import polars as pl
 
     try:
         frame = pl.read_csv(text.encode(), has_header=False, separator=delimiter, quote_char=None, infer_schema=False)
-    except (pl.exceptions.PolarsError, TypeError, ValueError):  # a delimiter of several characters, ragged rows
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, TypeError, ValueError):
         return None
     if sum(frame.null_count().row(0)) or len(frame) != text.rstrip("\n").count("\n") + 1:
         return None

@@ -257,11 +257,11 @@ def test_notes_and_errors_of_the_whole_range() -> None:
 def test_progress_shows_no_markup(tmp_path: Path) -> None:
     from rich.console import Console as RichConsole
 
-    from softmax_cli.cli.console import _make_progress
+    from softmax_cli.cli.bar import _make_progress
 
     bar = _make_progress(False)
     bar.columns[0].markup  # type: ignore[attr-defined]  # noqa: B018 - it has one
-    task = bar.add_task(visible(EVIL, 40), total=None, rows="")
+    task = bar.add_task(visible(EVIL, 40), total=None, text="")
     console = RichConsole(width=200, record=True, file=open(tmp_path / "x", "w", encoding="utf-8"))  # noqa: SIM115, PTH123
     console.print(bar.make_tasks_table([bar.tasks[task]]))
     text = console.export_text()

@@ -263,8 +263,9 @@ def test_long_tables_are_read_as_short_ones(tmp_path: Path, ending: str) -> None
     assert long.ids == names
     assert long.values == [str(row % 3) for row in range(rows)]
     assert str(long.at(0)).endswith("t.csv:2")
-    (tmp_path / "t.csv").write_text(text + "one" + ending, newline="")
-    with pytest.raises(InputError, match="1 values, expected 2") as error:
-        read_target_file(str(tmp_path / "t.csv"), ReadOptions())
-    assert error.value.at is not None
-    assert error.value.at.line == rows + 2
+    for wrong, says in (("one", "1 values, expected 2"), ("a,1,", "3 values, expected 2")):
+        (tmp_path / "t.csv").write_text(text + wrong + ending, newline="")
+        with pytest.raises(InputError, match=says) as error:
+            read_target_file(str(tmp_path / "t.csv"), ReadOptions())
+        assert error.value.at is not None
+        assert error.value.at.line == rows + 2
