@@ -41,10 +41,12 @@ def _signals() -> Iterator[None]:
         return
     before = {number: signal.signal(number, _terminate) for number in numbers}
     unraisable = sys.unraisablehook
+    expected = (KeyboardInterrupt, TerminatedError, StoppedError, MemoryError)
 
     def quiet(what: sys.UnraisableHookArgs) -> None:
-        # The table library raises Ctrl-C, too: the second of the two may meet a generator that is being closed.
-        if not issubclass(what.exc_type, KeyboardInterrupt | TerminatedError | StoppedError):
+        # A generator that is closed after a signal, or for want of memory, may meet another one: the first is reported.
+        # (The table library raises Ctrl-C, too.)
+        if not issubclass(what.exc_type, expected):
             unraisable(what)
 
     sys.unraisablehook = quiet
