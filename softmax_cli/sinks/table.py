@@ -96,6 +96,7 @@ def _shrink(width: int, wanted: Widths) -> Widths:
     return Widths(**values)
 
 
+_LINES_AT_ONCE = 10_000  # a line takes a KiB until it's text
 Cell = tuple[str, str]  # a text, and the name of its style
 Line = list[Cell]
 
@@ -126,6 +127,9 @@ class TableSink:
             lines = self._row_lines(ranked, place)
             self._lines += len(lines)
             parts += lines
+            if len(parts) >= _LINES_AT_ONCE:
+                self._emit(parts)
+                parts = []
         if parts:
             self._emit(parts)
 
