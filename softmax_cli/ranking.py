@@ -4,13 +4,14 @@
 Rows are worked in blocks that fit a core's cache.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from softmax_cli import narrow
+from softmax_cli import compiled, narrow
 from softmax_cli.activation import (
     ACTIVATIONS,
     BLOCK_ELEMENTS,
@@ -125,6 +126,7 @@ class _Scratch:
 
 
 def _top_block(logits: FloatArray, k: int, activation: str, temperature: float, scratch: _Scratch) -> TopK:
+    logits = _contiguous(logits)
     indices = select(logits, k, scratch.narrow(len(logits)))
     chosen: FloatArray = np.take_along_axis(logits, indices, axis=1)
     if activation != "softmax":  # the others are cheap, or need every class anyway
@@ -160,6 +162,20 @@ def _top_narrow(logits: FloatArray, k: int, temperature: float) -> TopK:
     return TopK(indices.T, chosen.T, _descending(terms.astype(logits.dtype, copy=False).T))
 
 
+def _top_compiled(logits: FloatArray, k: int, temperature: float) -> TopK:
+    """The same in C; the rows that it leaves alone, with numpy."""
+    logits = _contiguous(logits)
+    selected = k > compiled.most_selected()
+    indices = select(logits, k) if selected else np.empty((len(logits), k), np.int64)
+    probabilities = np.empty(indices.shape, logits.dtype)
+    left = compiled.rank(logits, indices, probabilities, selected=selected, temperature=temperature)
+    if left.any():
+        rows = logits[left]
+        rest = _top_block(rows, k, "softmax", temperature, _Scratch(len(rows), rows.shape[1], rows.dtype))
+        indices[left], probabilities[left] = rest.indices, rest.probabilities
+    return TopK(indices, np.take_along_axis(logits, indices, axis=1), probabilities)
+
+
 def _descending(probabilities: FloatArray) -> FloatArray:
     """Probabilities of ranked classes, where the last digit's rounding had turned the order of two around."""
     return np.minimum.accumulate(probabilities, axis=1)
@@ -180,17 +196,19 @@ def top_rows(logits: FloatArray, k: int, activation: str = "softmax", temperatur
     rows, classes = logits.shape
     k = min(k, classes) or classes
     result = TopK(np.empty((rows, k), np.int64), np.empty((rows, k), logits.dtype), np.empty((rows, k), logits.dtype))
-    is_narrow = activation == "softmax" and classes <= narrow.MOST_CLASSES and k <= _FEW
-    step = narrow.BLOCK_ROWS if is_narrow else max(1, BLOCK_ELEMENTS // max(1, classes))
-    scratch = _Scratch(0 if is_narrow else min(step, rows), classes, logits.dtype)
+    is_softmax = activation == "softmax"
+    step = max(1, BLOCK_ELEMENTS // max(1, classes))
+    if is_softmax and classes <= narrow.MOST_CLASSES and k <= _FEW:
+        step = narrow.BLOCK_ROWS
+        rank = functools.partial(_top_narrow, k=k, temperature=temperature)
+    elif is_softmax and classes > narrow.MOST_CLASSES and compiled.is_for(logits.dtype, temperature):
+        rank = functools.partial(_top_compiled, k=k, temperature=temperature)
+    else:
+        scratch = _Scratch(min(step, rows), classes, logits.dtype)
+        rank = functools.partial(_top_block, k=k, activation=activation, temperature=temperature, scratch=scratch)
     with np.errstate(all="ignore"):
         for first in range(0, rows, step):
-            part = logits[first : first + step]
-            if is_narrow:
-                block = _top_narrow(part, k, temperature)
-            else:
-                block = _top_block(_contiguous(part), k, activation, temperature, scratch)
-            for whole, piece in zip(result, block, strict=True):
+            for whole, piece in zip(result, rank(logits[first : first + step]), strict=True):
                 whole[first : first + step] = piece
     return result
 

@@ -1,0 +1,276 @@
+/* The top classes of rows and their softmax probabilities, in one pass over memory: see `softmax_cli/compiled.py`.
+
+   Everything here has its counterpart in numpy, in `softmax_cli/ranking.py`, and is tested against it. The loops are
+   plain ones that compilers turn into vector instructions; on x86-64 they are compiled for several of them, and the
+   processor's are chosen when the module is loaded.
+
+   exp(z) is 2^n exp(r), with n = z / ln 2 rounded and r = z - n ln 2 in two steps, of which the first is exact (Cody
+   and Waite, 1980). float64 logits aren't shifted before: 2^-m goes into the power of two, and no digit is lost. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <limits.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define LANES 64        /* of the search for a threshold: more make it sharper, and cost more registers */
+#define FEW 8           /* up to so many classes a quarter of the lanes is enough */
+#define MOST_TOP 32     /* classes that are selected here */
+#define STEP 32         /* logits that are compared at once: as many as there are bits in a word */
+#define CANDIDATES 64   /* more, of which many must be equal, are taken one after another */
+#define MOST 500000.0    /* exponents: n has 20 bits, and its product with LN2_HIGH no more than 53 */
+#define LEAST -700.0    /* of exponents: what is below adds nothing to a sum that holds exp(0) */
+
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline))
+#define VECTOR_SUM(...) _Pragma(TEXT(omp simd reduction(+ : __VA_ARGS__)))
+#define VECTOR_MAXIMUM(name) _Pragma(TEXT(omp simd reduction(max : name)))
+#define TEXT(...) #__VA_ARGS__
+#else
+#include <intrin.h>
+#define INLINE static __forceinline
+#define VECTOR_SUM(...)
+#define VECTOR_MAXIMUM(name)
+#endif
+
+static const double LOG2_E = 1.4426950408889634074;
+static const double LN2_HIGH = 6.93147180369123816490e-01; /* 32 bits, so that its product with n is exact */
+static const double LN2_LOW = 1.90821492927058770002e-10;
+static const double ROUND = 6755399441055744.0; /* 1.5 * 2^52: adding it rounds to an integer, in the last bits */
+static const double GRID = 3145728.0;           /* 1.5 * 2^21: adding and subtracting it rounds to multiples of 2^-31 */
+
+/* How a row's logits become terms: exp(x * scale) / 2^shift, of exponents from `least` on. */
+typedef struct {
+    double scale, least;
+    int64_t shift;
+} Terms;
+
+/* exp(z) / 2^(n - ROUND): the polynomial interpolates (exp(r) - 1 - r) / r^2 at the Chebyshev nodes of |r| <= ln 2 / 2,
+   with an error of 0.15 units of 2^-53; computed at 60 digits. */
+INLINE double mantissa(double z, double *n) {
+    *n = z * LOG2_E + ROUND;
+    double whole = *n - ROUND;
+    double r = (z - whole * LN2_HIGH) - whole * LN2_LOW;
+    double p = 0x1.af390ba7e6f47p-26;
+    p = p * r + 0x1.2891d4ffbb0f9p-22;
+    p = p * r + 0x1.71de0d85293b8p-19;
+    p = p * r + 0x1.a019b8ca26fcfp-16;
+    p = p * r + 0x1.a01a01a7cebcdp-13;
+    p = p * r + 0x1.6c16c1789d1d7p-10;
+    p = p * r + 0x1.11111111109a6p-7;
+    p = p * r + 0x1.5555555553d37p-5;
+    p = p * r + 0x1.5555555555556p-3;
+    p = p * r + 0x1.0000000000001p-1;
+    return 1.0 + (r + r * r * p);
+}
+
+/* The place of the lowest bit that is set. */
+INLINE int lowest_bit(uint32_t bits) {
+#if defined(__GNUC__)
+    return __builtin_ctz(bits);
+#else
+    unsigned long place;
+    _BitScanForward(&place, bits);
+    return (int)place;
+#endif
+}
+
+/* 2^exponent, of exponents from -1022 to 1023. */
+INLINE double power_of_two(int64_t exponent) {
+    uint64_t bits = (uint64_t)(exponent + 1023) << 52;
+    double power;
+    memcpy(&power, &bits, sizeof power);
+    return power;
+}
+
+/* The integer in the last bits of n. */
+INLINE int64_t integer_of(double n) {
+    const int64_t base = 0x4338000000000000; /* the bits of ROUND */
+    int64_t bits;
+    memcpy(&bits, &n, sizeof bits);
+    return bits - base;
+}
+
+/* A term of the sum: one below `least` counts as if it were there, which is nothing beside the largest. */
+INLINE double summand(Terms terms, double logit) {
+    double n, z = logit * terms.scale;
+    z = terms.least > z ? terms.least : z; /* NaN stays NaN */
+    double value = mantissa(z, &n);
+    return value * power_of_two(integer_of(n) - terms.shift);
+}
+
+/* A term for itself, however small. */
+INLINE double one_term(Terms terms, double logit) {
+    double n, z = logit * terms.scale;
+    if (z - terms.least < -100.0) return 0.0;
+    double value = mantissa(z, &n);
+    int64_t exponent = integer_of(n) - terms.shift, half = exponent / 2;
+    return value * power_of_two(half) * power_of_two(exponent - half); /* only the last product can round */
+}
+
+/* Not shifted by the largest logit: that would round, and 2^-shift does the same without. */
+INLINE Terms terms_of(double largest, double scale) {
+    Terms terms = {scale, largest * scale + LEAST, integer_of(largest * scale * LOG2_E + ROUND)};
+    return terms;
+}
+
+#define REAL float
+#define NAME(name) name##_float
+INLINE double total_float(const float *row, int64_t classes, Terms terms) {
+    double total = 0.0;
+    VECTOR_SUM(total)
+    for (int64_t index = 0; index < classes; index++) total += summand(terms, row[index]);
+    return total;
+}
+#include "rows.h"
+#undef REAL
+#undef NAME
+
+#define REAL double
+#define NAME(name) name##_double
+/* As `activation.exact_sum` does: the parts on the grid add without rounding. */
+INLINE double total_double(const double *row, int64_t classes, Terms terms) {
+    double total = 0.0, rest = 0.0;
+    VECTOR_SUM(total, rest)
+    for (int64_t index = 0; index < classes; index++) {
+        double term = summand(terms, row[index]);
+        double high = (term + GRID) - GRID;
+        total += high;
+        rest += term - high;
+    }
+    return total + rest;
+}
+#include "rows.h"
+#undef REAL
+#undef NAME
+
+typedef struct {
+    const char *name;
+    void (*rank_float)(const float *, int64_t, int64_t, int, int, double, int64_t *, float *);
+    void (*rank_double)(const double *, int64_t, int64_t, int, int, double, int64_t *, double *);
+} Variant;
+
+#define VARIANT(name, target)                                                                                         \
+    target static void rank_float_##name(const float *logits, int64_t rows, int64_t classes, int k, int selected,     \
+                                         double scale, int64_t *indices, float *probabilities) {                      \
+        rank_float(logits, rows, classes, k, selected, scale, indices, probabilities);                                \
+    }                                                                                                                 \
+    target static void rank_double_##name(const double *logits, int64_t rows, int64_t classes, int k, int selected,   \
+                                          double scale, int64_t *indices, double *probabilities) {                    \
+        rank_double(logits, rows, classes, k, selected, scale, indices, probabilities);                               \
+    }
+#define VARIANT_OF(name) {#name, rank_float_##name, rank_double_##name}
+
+VARIANT(baseline, )
+#if defined(__GNUC__) && defined(__x86_64__)
+VARIANT(avx2, __attribute__((target("avx2,fma"))))
+#if defined(__clang__)
+#define WIDE
+#else
+#define WIDE ",prefer-vector-width=512"
+#endif
+VARIANT(avx512, __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma" WIDE))))
+
+static const Variant variants[] = {VARIANT_OF(baseline), VARIANT_OF(avx2), VARIANT_OF(avx512)};
+
+/* How many of them, from the first, this processor can run. */
+static int usable_variants(void) {
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 1;
+    int wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+    return wide ? 3 : 2;
+}
+#else
+static const Variant variants[] = {VARIANT_OF(baseline)};
+
+static int usable_variants(void) { return 1; }
+#endif
+
+static int is_table(const Py_buffer *view, char format, Py_ssize_t rows, Py_ssize_t columns) {
+    int of_type = format == 'q' ? view->itemsize == 8 && strchr("lq", view->format[0]) : view->format[0] == format;
+    return of_type && view->format[1] == 0 && view->ndim == 2 && view->shape[0] == rows &&
+           (columns < 0 || view->shape[1] == columns);
+}
+
+static PyObject *rank_tables(const Py_buffer *logits, const Py_buffer *indices, const Py_buffer *probabilities,
+                             int selected, double scale, int variant) {
+    char type = logits->format[0];
+    if ((type != 'f' && type != 'd') || logits->ndim != 2 || !is_table(logits, type, logits->shape[0], -1) ||
+        !is_table(indices, 'q', logits->shape[0], -1) ||
+        !is_table(probabilities, type, logits->shape[0], indices->shape[1])) {
+        PyErr_SetString(PyExc_ValueError, "expected tables of float32 or float64, of int64, and of the first's type");
+        return NULL;
+    }
+    Py_ssize_t rows = logits->shape[0], classes = logits->shape[1], k = indices->shape[1];
+    int usable = usable_variants();
+    if (k < 1 || k > classes || (!selected && k > MOST_TOP) || k > INT_MAX || variant >= usable) {
+        PyErr_SetString(PyExc_ValueError, "more classes are asked for than there are, or another variant");
+        return NULL;
+    }
+    const Variant *chosen = &variants[variant < 0 ? usable - 1 : variant];
+    Py_BEGIN_ALLOW_THREADS
+    if (type == 'f')
+        chosen->rank_float(logits->buf, rows, classes, (int)k, selected, scale, indices->buf, probabilities->buf);
+    else
+        chosen->rank_double(logits->buf, rows, classes, (int)k, selected, scale, indices->buf, probabilities->buf);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(rank_doc, "rank(logits, indices, probabilities, selected, scale, variant=-1)\n--\n\n"
+                       "Find the top classes of every row, and their softmax probabilities.\n\n"
+                       "logits: (rows, classes), float32 or float64; contiguous, as are indices, (rows, k) int64, and\n"
+                       "probabilities, (rows, k) of the logits' type, which are written. selected: the indices are\n"
+                       "there already. scale: 1 / temperature; 1 for float64. variant: of `variants`, or -1, the best.\n"
+                       "A row whose first probability is NaN is left to the caller: it holds NaN or infinities, or\n"
+                       "float64 logits that are too large. Raises ValueError for other shapes and types.");
+
+static PyObject *rank(PyObject *module, PyObject *arguments) {
+    PyObject *objects[3];
+    Py_buffer views[3];
+    int selected, variant = -1, held = 0;
+    double scale;
+    PyObject *result = NULL;
+    if (!PyArg_ParseTuple(arguments, "OOOpd|i", &objects[0], &objects[1], &objects[2], &selected, &scale, &variant))
+        return NULL;
+    for (; held < 3; held++) {
+        int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (held ? PyBUF_WRITABLE : 0);
+        if (PyObject_GetBuffer(objects[held], &views[held], flags)) break;
+    }
+    if (held == 3) result = rank_tables(&views[0], &views[1], &views[2], selected, scale, variant);
+    while (held) PyBuffer_Release(&views[--held]);
+    return result;
+}
+
+PyDoc_STRVAR(names_doc, "variants()\n--\n\nThe instruction sets that this processor can run, the best last.");
+
+static PyObject *names(PyObject *module, PyObject *none) {
+    int count = usable_variants();
+    PyObject *result = PyTuple_New(count);
+    for (int place = 0; result != NULL && place < count; place++) {
+        PyObject *name = PyUnicode_FromString(variants[place].name);
+        if (name == NULL || PyTuple_SetItem(result, place, name)) Py_CLEAR(result);
+    }
+    return result;
+}
+
+static PyMethodDef functions[] = {
+    {"rank", rank, METH_VARARGS, rank_doc},
+    {"variants", names, METH_NOARGS, names_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static int set_up(PyObject *module) { return PyModule_AddIntConstant(module, "MOST_TOP", MOST_TOP); }
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, set_up}, {0, NULL}};
+
+static struct PyModuleDef definition = {
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "_kernel",
+    .m_doc = "Top classes of rows and their softmax probabilities.",
+    .m_methods = functions,
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC PyInit__kernel(void) { return PyModuleDef_Init(&definition); }
