@@ -1,8 +1,8 @@
 """The frozen records that flow through the tool: a block of logits, and the same block ranked."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,9 +115,8 @@ class Ranked:
 
     indices, logits, probabilities: (rows, k). counts: (rows,), how many of the k stand after
     `--min-probability`, or in the row's set, or None where all do. names: the class names, or None where none are
-    known. may_wait: whether others may be written together with it. abstained: a (rows,) mask of the rows to abstain
-    on, or None where that wasn't asked for. are_sets: whether the classes that stand are those of a conformal set.
-    The other fields are those of the batch.
+    known. abstained: a (rows,) mask of the rows to abstain on, or None where that wasn't asked for. are_sets: whether
+    the classes that stand are those of a conformal set. The other fields are those of the batch.
     """
 
     source: str
@@ -132,7 +131,6 @@ class Ranked:
     sources: Sequence[str] | None = None
     positions: NDArray[np.int64] | None = None
     faults: Sequence[Fault] = ()
-    may_wait: bool = False
     abstained: NDArray[np.bool_] | None = None
     are_sets: bool = False
 
@@ -257,6 +255,15 @@ class Source(Protocol):
 
     def __iter__(self) -> Iterator[LogitBatch]:
         """Read from the start."""
+        ...
+
+
+@runtime_checkable
+class SourceInParts(Source, Protocol):
+    """A source whose batches can be read on any thread, one for each call."""
+
+    def parts(self) -> Iterator[Callable[[], LogitBatch]]:
+        """Read from the start: what each function reads is a batch."""
         ...
 
 

@@ -12,11 +12,17 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
+_IDLE_SECONDS = 0.05
+_AWAKE_SECONDS = 0.2
 
-def overlap(items: Iterable[T], work: Callable[[T], R], jobs: int) -> Iterator[R]:
+
+def overlap(
+    items: Iterable[T], work: Callable[[T], R], jobs: int, idle: Callable[[], None] | None = None
+) -> Iterator[R]:
     """Apply `work` on `jobs` threads and yield the results in order, while a thread goes on reading.
 
     At most `2 * jobs + 1` items are under way. An exception of the reader or of `work` is raised at its place.
+    idle: called once where a result is long in coming.
     """
     results: queue.Queue[Future[R] | BaseException | None] = queue.Queue(2 * jobs)
     stop = threading.Event()
@@ -41,10 +47,10 @@ def overlap(items: Iterable[T], work: Callable[[T], R], jobs: int) -> Iterator[R
     threading.Thread(target=read, name="softmax-read", daemon=True).start()
     interrupted = False
     try:
-        while (result := _take(results)) is not None:
+        while (result := _take(results, idle)) is not None:
             if isinstance(result, BaseException):
                 raise result
-            yield _result(result)
+            yield _result(result, idle)
     except BaseException as error:
         interrupted = not isinstance(error, Exception | GeneratorExit)
         raise
@@ -54,21 +60,27 @@ def overlap(items: Iterable[T], work: Callable[[T], R], jobs: int) -> Iterator[R
         pool.shutdown(wait=not interrupted, cancel_futures=True)
 
 
-def _result(future: Future[R]) -> R:
+def _result(future: Future[R], idle: Callable[[], None] | None) -> R:
     """The result, waited for as `_take` does."""
+    if idle is not None and not future.done() and not wait([future], _IDLE_SECONDS).done:
+        idle()
     while not future.done():
-        wait([future], 0.2)
+        wait([future], _AWAKE_SECONDS)
     return future.result()
 
 
-def _take(results: queue.Queue[T]) -> T:
+def _take(results: queue.Queue[T], idle: Callable[[], None] | None) -> T:
     """Wait for the next result, awake often enough to see a signal.
 
     A native library's handler can make the system restart an endless wait, and Ctrl-C is then never answered.
     """
+    if idle is not None:
+        with contextlib.suppress(queue.Empty):
+            return results.get(timeout=_IDLE_SECONDS)
+        idle()
     while True:
         with contextlib.suppress(queue.Empty):
-            return results.get(timeout=0.2)
+            return results.get(timeout=_AWAKE_SECONDS)
 
 
 def started(work: Callable[[], R]) -> Callable[[], R]:

@@ -8,11 +8,11 @@ import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from softmax_cli.batch import Fault, LogitBatch, Ranked, Source
+from softmax_cli.batch import Fault, LogitBatch, Ranked, Source, SourceInParts
 from softmax_cli.classes.stage import ClassChoice
 from softmax_cli.concurrency import overlap
 from softmax_cli.confidence.ranking import Confidence
@@ -22,6 +22,7 @@ from softmax_cli.ranking import rank_batch
 from softmax_cli.sinks.base import Sink
 
 T = TypeVar("T")
+Part: TypeAlias = Callable[[], LogitBatch]
 # With NaN, +inf, or nothing but -inf among the logits, every probability is NaN: no need to look at all logits first.
 _NAN_WHERE_BAD = ("softmax", "log-softmax")
 
@@ -33,7 +34,6 @@ class RankOptions:
     activation: None leaves it to the input, which mostly is logits: softmax.
     labels: names that override those of the input; labels_from: their file, for messages. on_fault takes the errors
     of rows, on_input_fault those of inputs that failed among others. keep_faults: hand them on to the sink as well.
-    writes_at_once: no batch waits for others to be written with, as what comes next may be long in coming.
     confidence: a calibration, conformal sets, or when to abstain. classes: some of them, or groups; None: all.
     """
 
@@ -48,7 +48,6 @@ class RankOptions:
     on_fault: FaultHandler = field(default=fail_on_fault)
     on_input_fault: FaultHandler = field(default=fail_on_fault)
     keep_faults: bool = False
-    writes_at_once: bool = False
     confidence: Confidence | None = None
     classes: ClassChoice | None = None
 
@@ -112,11 +111,14 @@ def activation_for(source: Source, options: RankOptions) -> str:
     return options.activation or source.activation or "softmax"
 
 
-def rank_source(source: Source, options: RankOptions) -> Iterator[Ranked]:
-    """Rank a source's batches, in order; at least one batch comes, if an empty one."""
+def rank_source(source: Source, options: RankOptions, idle: Callable[[], None] | None = None) -> Iterator[Ranked]:
+    """Rank a source's batches, in order; at least one batch comes, if an empty one.
+
+    idle: called where the next batch is long in coming.
+    """
     names = names_for(source, options)
     rank = _ranker(source, options, names)
-    for ranked, faults in _ranked(_at_least_one(source), rank, source, options.jobs):
+    for ranked, faults in _ranked(_parts(source), rank, source, options.jobs, idle):
         for fault in ranked.faults:
             options.on_input_fault(fault.error)
         for fault in faults:
@@ -125,13 +127,18 @@ def rank_source(source: Source, options: RankOptions) -> Iterator[Ranked]:
         yield replace(ranked, faults=together)
 
 
-def _at_least_one(source: Source) -> Iterator[LogitBatch]:
+def _parts(source: Source) -> Iterator[Part]:
+    """What reads the batches of a source; an empty one if there are none."""
     empty = True
-    for batch in source:
+    for part in source.parts() if isinstance(source, SourceInParts) else map(_read_already, source):
         empty = False
-        yield batch
+        yield part
     if empty:
-        yield LogitBatch(source.name, np.empty((0, source.classes or 0)), np.empty(0, np.int64))
+        yield _read_already(LogitBatch(source.name, np.empty((0, source.classes or 0)), np.empty(0, np.int64)))
+
+
+def _read_already(batch: LogitBatch) -> Part:
+    return lambda: batch
 
 
 def _ranker(
@@ -161,7 +168,7 @@ def _ranker(
         if options.nan == "error" and shows_bad and np.isnan(ranked.probabilities).any():
             batch, faults = split_finite(batch, names)
             ranked = ranked_batch(batch)
-        return replace(ranked, may_wait=not (source.one_pass or options.writes_at_once)), faults
+        return ranked, faults
 
     return rank
 
@@ -184,31 +191,43 @@ def _rank_rows(
     return rank_rows
 
 
-def _ranked(batches: Iterator[LogitBatch], rank: Callable[[LogitBatch], T], source: Source, jobs: int) -> Iterator[T]:
-    """Rank batches on threads; of an input that comes in one batch, at once: threads cost more than they save."""
-    head = [next(batches)]
-    is_whole = source.total_rows is not None and len(head[0]) >= source.total_rows
+def _ranked(
+    parts: Iterator[Part],
+    rank: Callable[[LogitBatch], T],
+    source: Source,
+    jobs: int,
+    idle: Callable[[], None] | None,
+) -> Iterator[T]:
+    """Read and rank on threads; an input that comes in one batch, at once: threads cost more than they save."""
+
+    def work(part: Part) -> T:
+        return rank(part())
+
+    first = next(parts)()
+    head = [_read_already(first)]
+    is_whole = source.total_rows is not None and len(first) >= source.total_rows
+    del first
     if not is_whole and not source.one_pass:  # a pipe may keep us waiting
-        head += itertools.islice(batches, 1)
+        head += itertools.islice(parts, 1)
         is_whole = len(head) == 1
     if is_whole:
-        yield rank(head[0])
-        yield from map(rank, batches)  # there are none, but the reader's last checks
+        yield work(head[0])
+        yield from map(work, parts)  # there are none, but the reader's last checks
     else:
-        yield from overlap(_emptying(head, batches), rank, jobs)
+        yield from overlap(_emptying(head, parts), work, jobs, idle)
 
 
-def _emptying(head: list[LogitBatch], batches: Iterator[LogitBatch]) -> Iterator[LogitBatch]:
+def _emptying(head: list[Part], parts: Iterator[Part]) -> Iterator[Part]:
     """Chain both, and let go of what was handed on."""
     while head:
         yield head.pop(0)
-    yield from batches
+    yield from parts
 
 
 def run(source: Source, options: RankOptions, sink: Sink, progress: Callable[[int], None] | None = None) -> int:
     """Rank a whole source into a sink; `progress` is told the rows of each batch. Returns the rows written."""
     rows = 0
-    for ranked in rank_source(source, options):
+    for ranked in rank_source(source, options, sink.flush):
         sink.write(ranked)
         rows += len(ranked)
         if progress is not None:

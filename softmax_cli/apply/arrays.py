@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any, BinaryIO, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_cli.apply.work import Work
 from softmax_cli.batch import FloatArray, as_logits
@@ -18,8 +17,10 @@ from softmax_cli.concurrency import overlap
 from softmax_cli.errors import InputError, Location
 from softmax_cli.geometry import Geometry
 from softmax_cli.sinks.target import Target, writing
-from softmax_cli.sources.base import ReadOptions
-from softmax_cli.sources.npy import NpyHeader, NpyStream, check_size, read_header
+from softmax_cli.sources.base import Part, ReadOptions
+from softmax_cli.sources.npy import NpyStream
+from softmax_cli.sources.npy_file import file_parts
+from softmax_cli.sources.npy_header import NpyHeader, check_size, read_header
 from softmax_cli.sources.npz import Archive
 from softmax_cli.sources.safetensors_file import read_tensors, tensor_array
 from softmax_cli.sources.stream import Input
@@ -60,13 +61,17 @@ def _results(
     stored_axis = len(header.shape) - 1 - axis if header.fortran else axis
     geometry = Geometry.of(header.stored_shape, stored_axis, source.at)
     stored = replace(header, shape=header.stored_shape, fortran=False)
-    reader = NpyStream(stream, stored, geometry, source.at, source.plain_path if strips else None, cut=strips)
+    path = source.plain_path if strips else None
+    if path is not None:
+        parts = file_parts(path, stored, geometry, source.at)
+    else:
+        parts = NpyStream(stream, stored, geometry, source.at, source.plain_path is not None, cut=False).parts()
 
-    def apply(piece: tuple[int, int, NDArray[Any]]) -> tuple[Geometry, int, int, FloatArray]:
-        outer, inner, cube = piece
-        return geometry, outer, inner, work.on_cube(source.name, geometry, cube, outer, inner)
+    def apply(part: Part) -> tuple[Geometry, int, int, FloatArray]:
+        outer, inner, read = part
+        return geometry, outer, inner, work.on_cube(source.name, geometry, read(), outer, inner)
 
-    return overlap(reader.pieces(), apply, work.jobs)
+    return overlap(parts, apply, work.jobs)
 
 
 def apply_npy(source: Input, options: ReadOptions, work: Work, target: Target) -> tuple[str, ...]:

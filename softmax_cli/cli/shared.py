@@ -161,12 +161,13 @@ def _rank_found(
         name = _format_of(request)
         results = result_names(found.inputs, writing.output_dir, FORMATS[name].suffixes[0])
         units = make_units(found.inputs, False)
-        rank_into_each(units, results, name, SinkOptions(layout, csv_safe=writing.csv_safe), core, ledger)
+        options = SinkOptions(layout, csv_safe=writing.csv_safe, jobs=core.jobs)
+        rank_into_each(units, results, name, options, core, ledger)
         return
     name = _format_of(request)
     units = make_units(found.inputs, True)
     mixed = found.several and not one_type
-    sink_options = SinkOptions(layout, found.several, writing.output, mixed, writing.csv_safe)
+    sink_options = SinkOptions(layout, found.several, writing.output, mixed, writing.csv_safe, core.jobs)
     activation = core.activation or "softmax"
     screen = screen_for(writing.output, request.console, activation)
     with (

@@ -130,12 +130,14 @@ def rank_into_one(units: Sequence[Unit], options: RankOptions, sink: Sink, ledge
         for place, unit in enumerate(units, 1):
             waits_next = place < len(units) and units[place].name == STDIN
             try:
-                rank_unit(unit, replace(options, writes_at_once=waits_next), sink, ledger)
+                rank_unit(unit, options, sink, ledger)
             except (InputError, ModelError) as error:
                 if len(units) == 1:
                     raise
                 ledger.record(error)
             done(unit.inputs)
+            if waits_next:
+                sink.flush()
     ledger.check(units)
 
 

@@ -242,7 +242,7 @@ def what_is_left(unit: Unit, names: Sequence[str], is_left: Callable[[str], bool
 
 
 @dataclass
-class StoppingSink:
+class StoppingSink(Sink):
     """A sink that takes no more once a signal came."""
 
     sink: Sink
@@ -257,6 +257,10 @@ class StoppingSink:
         self.stop.check()
         self.sink.write(ranked)
         self.rows += len(ranked)
+
+    def flush(self) -> None:
+        """Write what waits."""
+        self.sink.flush()
 
     def close(self) -> None:
         """Complete the output."""

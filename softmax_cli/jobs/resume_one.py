@@ -23,7 +23,7 @@ from softmax_cli.jobs.rank_many import Ledger, Unit, rank_unit
 from softmax_cli.jobs.resume import Job, Place, ResumeOptions, entry_of, open_job, what_is_left
 from softmax_cli.pipeline import RankOptions
 from softmax_cli.sinks import FORMATS
-from softmax_cli.sinks.base import ResumableSink, Screen, SinkOptions
+from softmax_cli.sinks.base import ResumableSink, Screen, Sink, SinkOptions
 from softmax_cli.sinks.growing import GrowingTarget
 from softmax_cli.sinks.leftovers import remove_leftovers
 from softmax_cli.sinks.target import writing
@@ -166,7 +166,7 @@ def _rank_rest(
 
 
 @dataclass
-class Pieces:
+class Pieces(Sink):
     """Takes ranked batches as a sink, and records each input's piece of the output."""
 
     job: Job

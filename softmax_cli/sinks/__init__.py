@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import cast
 
 from softmax_cli.errors import UsageError
-from softmax_cli.sinks.base import Screen, Sink, SinkOptions
+from softmax_cli.sinks.base import EncodingSink, Screen, Sink, SinkOptions
 from softmax_cli.sinks.target import STDOUT, Target, open_target
 
 LAYOUTS = ("long", "wide")
@@ -26,6 +26,7 @@ class OutputFormat:
     for_people: bool = False
     layouts: tuple[str, ...] = LAYOUTS
     resumable: bool = False  # its sink is a ResumableSink
+    gathers: bool = True  # its sink is an EncodingSink, and many small batches are joined
 
     def make(self, target: Target, options: SinkOptions, screen: Screen) -> Sink:
         """Make the sink; only what people read takes a screen."""
@@ -36,15 +37,15 @@ class OutputFormat:
 
 FORMATS: Mapping[str, OutputFormat] = MappingProxyType(
     {
-        "table": OutputFormat("table:TableSink", (".txt",), for_people=True),
+        "table": OutputFormat("table:TableSink", (".txt",), for_people=True, gathers=False),
         "csv": OutputFormat("delimited:DelimitedSink", (".csv",), resumable=True),
         "tsv": OutputFormat("delimited:TsvSink", (".tsv",), resumable=True),
         "json": OutputFormat("json_rows:JsonSink", (".json",), layouts=("long",)),
         "jsonl": OutputFormat("json_rows:JsonLinesSink", (".jsonl", ".ndjson"), layouts=("long",), resumable=True),
         "parquet": OutputFormat("columnar:ParquetSink", (".parquet",)),
         "arrow": OutputFormat("columnar:ArrowSink", (".arrow", ".feather")),
-        "npz": OutputFormat("npz:NpzSink", (".npz",), layouts=("long",)),
-        "markdown": OutputFormat("markdown:MarkdownSink", (".md",)),
+        "npz": OutputFormat("npz:NpzSink", (".npz",), layouts=("long",), gathers=False),
+        "markdown": OutputFormat("markdown:MarkdownSink", (".md",), gathers=False),
     }
 )
 
@@ -76,7 +77,8 @@ def open_sink(name: str, output: str, options: SinkOptions, screen: Screen | Non
 
     with open_target(output) as target:
         sink = FORMATS[name].make(target, options, screen or Screen())
-        sink = sink if FORMATS[name].for_people else GatheringSink(sink)
+        if FORMATS[name].gathers:
+            sink = GatheringSink(cast(EncodingSink, sink), options.jobs)
         try:
             yield sink
             sink.close()

@@ -16,7 +16,7 @@ class SinkOptions:
 
     layout: long or wide. several: whether more than one input goes into this output. name: for messages. mixed:
     whether inputs may differ in their type of numbers. csv_safe: whether cells that a spreadsheet would take for a
-    formula are marked as text.
+    formula are marked as text. jobs: threads that encode.
     """
 
     layout: str = "long"
@@ -24,6 +24,7 @@ class SinkOptions:
     name: str = "-"
     mixed: bool = False
     csv_safe: bool = False
+    jobs: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +61,28 @@ class Sink(Protocol):
         """Write the rows of one batch."""
         ...
 
+    def flush(self) -> None:
+        """Write what waits for more to be written with it: nothing, for most."""
+        return
+
     def close(self) -> None:
         """Complete the output."""
         ...
 
     def abort(self) -> None:
         """Release what is held, without completing the output."""
+        ...
+
+
+class EncodingSink(Sink, Protocol):
+    """A sink whose work on a batch can be done ahead: once the first is written, on any thread, in any order."""
+
+    def encode(self, ranked: Ranked) -> Any:
+        """Turn a batch into what `put` takes."""
+        ...
+
+    def put(self, encoded: Any) -> None:
+        """Write an encoded batch; `write` is both."""
         ...
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from softmax_cli.batch import Ranked
 from softmax_cli.errors import Location, OutputError
-from softmax_cli.sinks.base import SinkOptions
+from softmax_cli.sinks.base import EncodingSink, SinkOptions
 from softmax_cli.sinks.frames import FrameBuilder
 from softmax_cli.sinks.target import STDOUT, Target
 
@@ -116,7 +116,7 @@ def write_arrow(frame: pl.LazyFrame, stream: BinaryIO, group_rows: int) -> None:
     frame.sink_ipc(stream, compression="zstd", record_batch_size=group_rows, lazy=False)
 
 
-class ParquetSink:
+class ParquetSink(EncodingSink):
     """Writes results to a Parquet file; of several inputs of any type all numbers are float64."""
 
     write_all = staticmethod(write_parquet)
@@ -128,12 +128,18 @@ class ParquetSink:
 
     def write(self, ranked: Ranked) -> None:
         """Hand a batch to the writer."""
+        self.put(self.encode(ranked))
+
+    def encode(self, ranked: Ranked) -> pl.DataFrame:
+        """Turn a batch into a table."""
         import polars as pl
 
         frame = self._builder.build(ranked)
-        if self._mixed:
-            frame = frame.with_columns(pl.selectors.float().cast(pl.Float64))
-        self._writer.write(frame)
+        return frame.with_columns(pl.selectors.float().cast(pl.Float64)) if self._mixed else frame
+
+    def put(self, encoded: pl.DataFrame) -> None:
+        """Hand a table to the writer."""
+        self._writer.write(encoded)
 
     def close(self) -> None:
         """Complete the file."""

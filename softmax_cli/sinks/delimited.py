@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from softmax_cli.batch import Ranked
-from softmax_cli.sinks.base import SinkOptions
+from softmax_cli.sinks.base import EncodingSink, SinkOptions
 from softmax_cli.sinks.frames import FrameBuilder
 from softmax_cli.sinks.target import Target
 
@@ -28,7 +28,7 @@ def as_text(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.when(is_formula).then("'" + texts).otherwise(texts).name.keep())
 
 
-class DelimitedSink:
+class DelimitedSink(EncodingSink):
     """Writes a header and a line per (row, rank), or per row in the wide layout."""
 
     separator = ","
@@ -52,14 +52,23 @@ class DelimitedSink:
 
     def write(self, ranked: Ranked) -> None:
         """Write a batch, and hand it to the system."""
+        encoded = self.encode(ranked)
+        if self._header:
+            self.head_bytes = encoded.getvalue().find(b"\n") + 1
+        self._header = False
+        self.put(encoded)
+
+    def encode(self, ranked: Ranked) -> io.BytesIO:
+        """Turn a batch into lines; the first with the header."""
         buffer = io.BytesIO()
         frame = self._builder.build(ranked)
         frame = as_text(frame) if self._safe else frame
         frame.write_csv(buffer, include_header=self._header, separator=self.separator)
-        if self._header:
-            self.head_bytes = buffer.getvalue().find(b"\n") + 1
-        self._header = False
-        self._target.write(buffer.getbuffer())
+        return buffer
+
+    def put(self, encoded: io.BytesIO) -> None:
+        """Hand lines to the system."""
+        self._target.write(encoded.getbuffer())
         self._target.flush()
 
     def close(self) -> None:

@@ -68,19 +68,18 @@ class FrameBuilder:
         import polars as pl
 
         vacant = ranked.vacant()
-        kept = _lines(ranked, vacant)
-        rows = np.repeat(np.arange(len(ranked)), ranked.k)[kept]
-        ranks = np.tile(np.arange(1, ranked.k + 1), len(ranked))[kept]
-        indices = ranked.indices.reshape(-1)[kept]
-        columns: dict[str, Any] = {"source": source_column(ranked).gather(rows), "row": ranked.rows[rows]}
+        kept = None if ranked.counts is None else _lines(ranked, vacant)
+        rows = chosen(np.repeat(np.arange(len(ranked)), ranked.k), kept)
+        indices = chosen(ranked.indices, kept)
+        columns: dict[str, Any] = {"source": source_column(ranked, rows), "row": ranked.rows[rows]}
         if self._has_ids:
             columns["id"] = _ids(ranked).gather(rows)
         columns |= {
-            "rank": ranks,
+            "rank": chosen(np.tile(np.arange(1, ranked.k + 1), len(ranked)), kept),
             "index": indices,
             "label": labels_of(ranked, indices),
-            "logit": ranked.logits.reshape(-1)[kept],
-            "probability": ranked.probabilities.reshape(-1)[kept],
+            "logit": chosen(ranked.logits, kept),
+            "probability": chosen(ranked.probabilities, kept),
         }
         if ranked.abstained is not None:
             columns["abstained"] = ranked.abstained[rows]
@@ -136,13 +135,21 @@ def _where(mask: NDArray[np.bool_], values: pl.Series) -> pl.Series:
     return values if mask.all() else values.to_frame("v").select(pl.when(pl.Series(mask)).then(pl.col("v")))["v"]
 
 
-def source_column(ranked: Ranked) -> pl.Series:
-    """The input of each row."""
+def chosen(predictions: NDArray[Any], kept: NDArray[np.bool_] | None) -> NDArray[Any]:
+    """The predictions of a batch in one line: those of a mask, or all."""
+    flat = predictions.reshape(-1)
+    return flat if kept is None else flat[kept]
+
+
+def source_column(ranked: Ranked, rows: NDArray[np.int64] | None = None) -> pl.Series:
+    """The input of each of some rows, or of all."""
     import polars as pl
 
-    if ranked.sources is not None:
-        return pl.Series([valid(source) for source in ranked.sources], dtype=pl.String)
-    return pl.repeat(valid(ranked.source), len(ranked), dtype=pl.String, eager=True)
+    if ranked.sources is None:
+        count = len(ranked) if rows is None else len(rows)
+        return pl.repeat(valid(ranked.source), count, dtype=pl.String, eager=True)
+    sources = pl.Series([valid(source) for source in ranked.sources], dtype=pl.String)
+    return sources if rows is None else sources.gather(rows)
 
 
 def _ids(ranked: Ranked) -> pl.Series:
@@ -157,6 +164,9 @@ def labels_of(ranked: Ranked, indices: NDArray[np.int64]) -> pl.Series:
     """The label of each class index: the index as text where no names are known."""
     import polars as pl
 
-    if ranked.names is None:
+    if ranked.names is not None:
+        return pl.Series(ranked.names, dtype=pl.String).gather(indices)
+    numbers = int(indices.max(initial=-1)) + 1
+    if numbers > len(indices):
         return pl.Series(indices).cast(pl.String)
-    return pl.Series(ranked.names, dtype=pl.String).gather(indices)
+    return pl.int_range(numbers, eager=True).cast(pl.String).gather(indices)  # each is written once

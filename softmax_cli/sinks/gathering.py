@@ -1,65 +1,91 @@
-"""Many small batches as few large ones: each write costs a sink the same, however little it is."""
+"""Batches on their way into a sink: many small ones joined, and encoded on threads while others are ranked."""
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from softmax_cli.batch import Ranked
-from softmax_cli.sinks.base import Sink
+from softmax_cli.sinks.base import EncodingSink, Sink
 
-_MOST_LINES = 1 << 14  # of rows × k
+_MOST_LINES = 1 << 16  # of rows × k
 _MOST_SECONDS = 0.5
 _SLOW_SECONDS = 0.05  # between batches: who waits for the first shouldn't wait for the second
 
 
-class GatheringSink:
-    """Hands batches on to another sink, those that may wait and come fast together; the bytes are the same.
+class GatheringSink(Sink):
+    """Hands batches on to another sink, in order, those that come fast together; the bytes are the same.
 
     The first batch of a kind is handed on at once: what the sink refuses is then refused for the input at fault.
+    jobs: threads that encode; with one, nothing is encoded ahead.
     """
 
-    def __init__(self, sink: Sink):
+    def __init__(self, sink: EncodingSink, jobs: int):
         self._sink = sink
         self._accepted: Ranked | None = None
         self._waiting: list[Ranked] = []
         self._lines = 0
         self._since = self._last = 0.0
+        self._jobs = jobs
+        self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="softmax-encode") if jobs > 1 else None
+        self._encoded: deque[Future[Any]] = deque()
 
     def write(self, ranked: Ranked) -> None:
-        """Write a batch; one that may wait for others does, for half a second."""
+        """Write a batch, or let it wait for others, for half a second at the most while they come fast."""
         before, self._last = self._last, time.monotonic()
-        if not ranked.may_wait or self._accepted is None or not _alike(ranked, self._accepted):
+        if self._accepted is None or not _alike(ranked, self._accepted):
             self.flush()
             self._accepted = None
             self._sink.write(ranked)
-            self._accepted = ranked if ranked.may_wait else None
+            self._accepted = ranked
             return
         if not self._waiting:
             self._since = self._last
         self._waiting.append(ranked)
         self._lines += len(ranked) * ranked.k
-        is_slow = self._last - before >= _SLOW_SECONDS
-        if is_slow or self._lines >= _MOST_LINES or self._last - self._since >= _MOST_SECONDS:
+        if self._last - before >= _SLOW_SECONDS:
             self.flush()
+        elif self._lines >= _MOST_LINES or self._last - self._since >= _MOST_SECONDS:
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        waiting, self._waiting, self._lines = self._waiting, [], 0
+        if not waiting:
+            return
+        ranked = _joined(waiting)
+        if self._pool is None:
+            self._sink.write(ranked)
+            return
+        self._encoded.append(self._pool.submit(self._sink.encode, ranked))
+        while len(self._encoded) > self._jobs:
+            self._sink.put(self._encoded.popleft().result())
 
     def flush(self) -> None:
         """Hand on what waits."""
-        waiting, self._waiting, self._lines = self._waiting, [], 0
-        if waiting:
-            self._sink.write(_joined(waiting))
+        self._hand_on()
+        while self._encoded:
+            self._sink.put(self._encoded.popleft().result())
 
     def close(self) -> None:
         """Hand on what waits, and complete the output."""
         self.flush()
+        self._end()
         self._sink.close()
 
     def abort(self) -> None:
         """Give the output up."""
+        self._end()
         self._sink.abort()
+
+    def _end(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
 
 
 def _alike(one: Ranked, other: Ranked) -> bool:

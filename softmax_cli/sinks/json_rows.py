@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from softmax_cli.batch import Ranked
 from softmax_cli.errors import InputError
-from softmax_cli.sinks.base import SinkOptions
-from softmax_cli.sinks.frames import begin_with_tables, labels_of, source_column
+from softmax_cli.sinks.base import EncodingSink, SinkOptions
+from softmax_cli.sinks.frames import begin_with_tables, chosen, labels_of, source_column
 from softmax_cli.sinks.target import Target
 from softmax_cli.text import valid
 
@@ -25,16 +25,15 @@ def json_lines(ranked: Ranked) -> bytes:
     """Return a batch as one JSON object a line."""
     import polars as pl
 
-    kept = ranked.kept()
-    flat = kept.reshape(-1)
-    indices = ranked.indices.reshape(-1)[flat]
+    kept = None if ranked.counts is None else ranked.kept().reshape(-1)
+    indices = chosen(ranked.indices, kept)
     predictions = pl.DataFrame(
         {
-            "rank": np.tile(np.arange(1, ranked.k + 1), len(ranked))[flat],
+            "rank": chosen(np.tile(np.arange(1, ranked.k + 1), len(ranked)), kept),
             "index": indices,
             "label": labels_of(ranked, indices),
-            "logit": ranked.logits.reshape(-1)[flat],
-            "probability": ranked.probabilities.reshape(-1)[flat],
+            "logit": chosen(ranked.logits, kept),
+            "probability": chosen(ranked.probabilities, kept),
         }
     ).to_struct("predictions")
     columns: dict[str, Any] = {
@@ -48,7 +47,7 @@ def json_lines(ranked: Ranked) -> bytes:
         columns["id"] = pl.Series(ranked.ids, dtype=pl.String)
     if ranked.abstained is not None:
         columns["abstained"] = ranked.abstained
-    columns["predictions"] = _nested(predictions, kept)
+    columns["predictions"] = _nested(predictions, ranked.kept())
     buffer = io.BytesIO()
     pl.DataFrame(columns).write_ndjson(buffer)
     return buffer.getvalue()
@@ -82,7 +81,7 @@ def _error_object(error: InputError) -> bytes:
     return json.dumps({**whose, "error": record}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-class JsonLinesSink:
+class JsonLinesSink(EncodingSink):
     """Writes an object a line, and hands each batch to the system."""
 
     head_bytes = 0
@@ -101,10 +100,17 @@ class JsonLinesSink:
 
     def write(self, ranked: Ranked) -> None:
         """Write a batch."""
+        self.put(self.encode(ranked))
+
+    def encode(self, ranked: Ranked) -> bytes:
+        """Turn a batch into lines."""
         if ranked.faults:
-            self._target.write(b"".join(row + b"\n" for row in json_objects(ranked)))
-        elif len(ranked):
-            self._target.write(json_lines(ranked))
+            return b"".join(row + b"\n" for row in json_objects(ranked))
+        return json_lines(ranked) if len(ranked) else b""
+
+    def put(self, encoded: bytes) -> None:
+        """Hand lines to the system."""
+        self._target.write(encoded)
         self._target.flush()
 
     def close(self) -> None:
@@ -114,7 +120,7 @@ class JsonLinesSink:
         """Nothing is held."""
 
 
-class JsonSink:
+class JsonSink(EncodingSink):
     """Writes the same objects in one array."""
 
     def __init__(self, target: Target, options: SinkOptions):
@@ -124,10 +130,17 @@ class JsonSink:
 
     def write(self, ranked: Ranked) -> None:
         """Write a batch."""
-        rows = json_objects(ranked)
-        if rows:
+        self.put(self.encode(ranked))
+
+    def encode(self, ranked: Ranked) -> bytes:
+        """Turn a batch into objects with commas between."""
+        return b",\n".join(json_objects(ranked))
+
+    def put(self, encoded: bytes) -> None:
+        """Hand objects to the system."""
+        if encoded:
             self._target.write(b"[\n" if self._empty else b",\n")
-            self._target.write(b",\n".join(rows))
+            self._target.write(encoded)
             self._target.flush()
             self._empty = False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from softmax_cli.batch import Ranked
-from softmax_cli.sinks.base import SinkOptions
+from softmax_cli.sinks.base import Sink, SinkOptions
 from softmax_cli.sinks.frames import FrameBuilder
 from softmax_cli.sinks.target import Target
 from softmax_cli.text import visible
@@ -22,7 +22,7 @@ def escape(text: str) -> str:
     return _MARKUP.sub(r"\\\1", visible(text))
 
 
-class MarkdownSink:
+class MarkdownSink(Sink):
     """Writes one table, batch by batch."""
 
     def __init__(self, target: Target, options: SinkOptions):

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from softmax_cli.batch import Ranked
 from softmax_cli.errors import InputError, Location
-from softmax_cli.sinks.base import SinkOptions
+from softmax_cli.sinks.base import Sink, SinkOptions
 from softmax_cli.sinks.spools import ArraySpools
 from softmax_cli.sinks.target import Target
 from softmax_cli.text import valid
 
 
-class NpzSink:
+class NpzSink(Sink):
     """Collects `index`, `logit`, `probability` (rows, k), `row` and `source` (rows,), and ids and labels as text.
 
     Predictions that `--min-probability` dropped have index -1 and NaN. Each array is spooled to a temporary file.

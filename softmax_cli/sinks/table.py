@@ -13,7 +13,7 @@ from rich.color import ColorSystem
 from rich.style import Style
 
 from softmax_cli.batch import Ranked
-from softmax_cli.sinks.base import Screen, SinkOptions
+from softmax_cli.sinks.base import Screen, Sink, SinkOptions
 from softmax_cli.sinks.cells import bar, fit, number, pad, percent, shown
 from softmax_cli.sinks.target import Target
 from softmax_cli.text import visible
@@ -101,7 +101,7 @@ Cell = tuple[str, str]  # a text, and the name of its style
 Line = list[Cell]
 
 
-class TableSink:
+class TableSink(Sink):
     """Writes a table of fixed columns, decided with the first rows, batch by batch."""
 
     def __init__(self, target: Target, options: SinkOptions, screen: Screen | None = None):

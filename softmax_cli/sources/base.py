@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from softmax_cli.errors import FaultHandler, InputError, Location, fail_on_fault
 from softmax_cli.geometry import Geometry, cube_batch
 
 BATCH_BYTES = 1 << 23  # of values in one batch
+
+# Where a part of an array begins, (outer, inner), and what reads its values, (outer, classes, inner).
+Part: TypeAlias = tuple[int, int, Callable[[], NDArray[Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +44,14 @@ class ReadOptions:
 
 @dataclass
 class ArraySource:
-    """Logits of one array, read piece by piece.
+    """Logits of one array, read part by part.
 
-    `pieces` reads the array from its start: (outer, inner, cube) triples of where a piece begins and its values.
+    array_parts: the parts of the array from its start, each of which may be read on any thread.
     """
 
     name: str
     geometry: Geometry
-    pieces: Callable[[], Iterator[tuple[int, int, NDArray[Any]]]]
+    array_parts: Callable[[], Iterator[Part]]
     one_pass: bool
     facts: Mapping[str, Any]
     notes: Sequence[str] = ()
@@ -67,21 +71,27 @@ class ArraySource:
         return None
 
     def __iter__(self) -> Iterator[LogitBatch]:
-        for outer, inner, cube in self.pieces():
-            batch = cube_batch(self.name, self.geometry, cube, outer, inner)
-            if self.ids is None and self.targets is None:
-                yield batch
-            else:
-                ids = None if self.ids is None else [self.ids[row] for row in batch.rows]
-                targets = None if self.targets is None else self.targets[batch.rows]
-                yield replace(batch, ids=ids, targets=targets)
+        return (read() for read in self.parts())
+
+    def parts(self) -> Iterator[Callable[[], LogitBatch]]:
+        """Read from the start, each batch by a function that may be called on any thread."""
+        return (functools.partial(self._batch, *part) for part in self.array_parts())
+
+    def _batch(self, outer: int, inner: int, read: Callable[[], NDArray[Any]]) -> LogitBatch:
+        batch = cube_batch(self.name, self.geometry, read(), outer, inner)
+        if self.ids is None and self.targets is None:
+            return batch
+        ids = None if self.ids is None else [self.ids[row] for row in batch.rows]
+        targets = None if self.targets is None else self.targets[batch.rows]
+        return replace(batch, ids=ids, targets=targets)
 
 
-def array_pieces(array: NDArray[Any], geometry: Geometry) -> Iterator[tuple[int, int, NDArray[Any]]]:
-    """Cut an array in memory into pieces of about `BATCH_BYTES`."""
+def array_parts(array: NDArray[Any], geometry: Geometry) -> Iterator[Part]:
+    """Cut an array in memory into parts of about `BATCH_BYTES`."""
     cube = array.reshape(geometry.outer, geometry.classes, geometry.inner)
     for outer, inner, depth, width in piece_bounds(geometry, array.dtype.itemsize):
-        yield outer, inner, cube[outer : outer + depth, :, inner : inner + width]
+        values = cube[outer : outer + depth, :, inner : inner + width]
+        yield outer, inner, functools.partial(np.asarray, values)
 
 
 def piece_bounds(geometry: Geometry, itemsize: int, split_inner: bool = True) -> Iterator[tuple[int, int, int, int]]:
@@ -109,7 +119,7 @@ def memory_source(
 ) -> ArraySource:
     """Make a source of an array that is in memory, and so can be read again and again."""
     geometry = Geometry.of(array.shape, axis, Location(name))
-    return ArraySource(name, geometry, lambda: array_pieces(array, geometry), False, facts, notes, class_names, ids)
+    return ArraySource(name, geometry, lambda: array_parts(array, geometry), False, facts, notes, class_names, ids)
 
 
 def rows_or_columns(open_rows: Callable[[ReadOptions], Source], options: ReadOptions) -> Source:

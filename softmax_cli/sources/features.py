@@ -19,7 +19,8 @@ from softmax_cli.sources.cells import CellReader
 from softmax_cli.sources.columns import ID_NAMES, Column, Kind, find_column
 from softmax_cli.sources.delimited import first_records, parsed_blocks
 from softmax_cli.sources.frames import exactly
-from softmax_cli.sources.npy import npy_source, read_header
+from softmax_cli.sources.npy import npy_source
+from softmax_cli.sources.npy_header import read_header
 from softmax_cli.sources.npz import Archive
 from softmax_cli.sources.scans import open_scan
 from softmax_cli.sources.stream import Input

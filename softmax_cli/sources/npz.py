@@ -23,7 +23,8 @@ from softmax_cli.sources.base import ArraySource, ReadOptions
 from softmax_cli.sources.choice import choice_notes, choose_array
 from softmax_cli.sources.columns import TARGET_NAMES
 from softmax_cli.sources.layers import check_expansion
-from softmax_cli.sources.npy import check_size, npy_source, read_header
+from softmax_cli.sources.npy import npy_source
+from softmax_cli.sources.npy_header import check_size, read_header
 from softmax_cli.sources.stream import Input
 from softmax_cli.text import visible
 

@@ -23,7 +23,7 @@ from softmax_cli.sources.delimited import given_delimiter, sniff_delimiter
 from softmax_cli.sources.frames import column_values, exactly
 from softmax_cli.sources.json_values import id_text
 from softmax_cli.sources.lines import strip_bom
-from softmax_cli.sources.npy import read_header
+from softmax_cli.sources.npy_header import read_header
 from softmax_cli.sources.npz import Archive
 from softmax_cli.sources.scans import open_scan
 from softmax_cli.sources.stream import Input

@@ -16,7 +16,7 @@ MOST_CLASSES = 20
 _LONGEST_TITLE = 50
 
 
-class _Watched:
+class _Watched(Sink):
     """Hands everything on to a sink, and keeps the first rows."""
 
     def __init__(self, sink: Sink, logarithmic: bool):
@@ -31,6 +31,10 @@ class _Watched:
         self._rows += len(ranked)
         for place in range(min(len(ranked), MOST_ROWS - len(self._bars))):
             self._bars.append(self._row(ranked, place))
+
+    def flush(self) -> None:
+        """Write what waits."""
+        self._sink.flush()
 
     def close(self) -> None:
         """Leave the sink to whoever opened it."""
