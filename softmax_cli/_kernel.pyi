@@ -1,9 +1,14 @@
 """Types of the compiled kernel, `c/kernel.c`."""
 
+import numpy as np
+from numpy.typing import NDArray
+
 from softmax_cli.batch import FloatArray
 from softmax_cli.compiled import IndexArray
 
+FEW_CLASSES: int
 MOST_TOP: int
+MOST_TOP_OF_FEW: int
 
 def rank(
     logits: FloatArray,
@@ -15,3 +20,13 @@ def rank(
     /,
 ) -> None: ...
 def variants() -> tuple[str, ...]: ...
+def table(
+    text: bytes,
+    separator: int,
+    columns: int,
+    is_text: bytes | None,
+    values: NDArray[np.float64],
+    places: NDArray[np.int64],
+    /,
+) -> int: ...
+def arrays(text: bytes, columns: int, values: NDArray[np.float64], places: NDArray[np.int64], /) -> int: ...

@@ -4,6 +4,8 @@
 alone, and what is said here must agree with it: bit for bit in the order, and within a few units in the probabilities.
 """
 
+import importlib
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,10 +13,11 @@ from numpy.typing import NDArray
 
 from softmax_cli.batch import FloatArray
 
+kernel: ModuleType | None
 try:
-    from softmax_cli import _kernel as kernel
+    kernel = importlib.import_module("softmax_cli._kernel")
 except ImportError:  # there was no compiler
-    kernel = None  # type: ignore[assignment]
+    kernel = None
 
 IndexArray = NDArray[np.int64]
 
@@ -24,9 +27,16 @@ def is_for(dtype: np.dtype[Any], temperature: float) -> bool:
     return kernel is not None and (temperature == 1.0 or dtype == np.float32)
 
 
-def most_selected() -> int:
-    """How many classes it selects at the most; of more, it takes the indices that it is given."""
-    return 0 if kernel is None else kernel.MOST_TOP
+def most_selected(classes: int) -> int:
+    """How many of so many classes it selects at the most; of more, it takes the indices that it is given."""
+    if kernel is None:
+        return 0
+    return int(kernel.MOST_TOP_OF_FEW if takes_strides(classes) else kernel.MOST_TOP)
+
+
+def takes_strides(classes: int) -> bool:
+    """Whether rows of so many classes may lie in any way."""
+    return kernel is not None and classes <= kernel.FEW_CLASSES
 
 
 def rank(
@@ -34,9 +44,10 @@ def rank(
 ) -> NDArray[np.bool_]:
     """Rank rows into `indices` and `probabilities`, of shape (rows, k).
 
-    logits: (rows, classes), contiguous, as are the results. selected: `indices` are there already. Returns a (rows,)
+    logits: (rows, classes), contiguous but for few classes; the results are contiguous. selected: `indices` are there already. Returns a (rows,)
     mask of the rows that it leaves alone: with NaN or infinities, or with logits beyond its range.
     """
+    assert kernel is not None
     kernel.rank(logits, indices, probabilities, selected, 1.0 / temperature)
     left: NDArray[np.bool_] = np.isnan(probabilities[:, 0])
     return left

@@ -164,9 +164,10 @@ def _top_narrow(logits: FloatArray, k: int, temperature: float) -> TopK:
 
 def _top_compiled(logits: FloatArray, k: int, temperature: float) -> TopK:
     """The same in C; the rows that it leaves alone, with numpy."""
-    logits = _contiguous(logits)
-    selected = k > compiled.most_selected()
-    indices = select(logits, k) if selected else np.empty((len(logits), k), np.int64)
+    if not compiled.takes_strides(logits.shape[1]):
+        logits = _contiguous(logits)
+    selected = k > compiled.most_selected(logits.shape[1])
+    indices = np.ascontiguousarray(select(logits, k)) if selected else np.empty((len(logits), k), np.int64)
     probabilities = np.empty(indices.shape, logits.dtype)
     left = compiled.rank(logits, indices, probabilities, selected=selected, temperature=temperature)
     if left.any():
@@ -198,11 +199,11 @@ def top_rows(logits: FloatArray, k: int, activation: str = "softmax", temperatur
     result = TopK(np.empty((rows, k), np.int64), np.empty((rows, k), logits.dtype), np.empty((rows, k), logits.dtype))
     is_softmax = activation == "softmax"
     step = max(1, BLOCK_ELEMENTS // max(1, classes))
-    if is_softmax and classes <= narrow.MOST_CLASSES and k <= _FEW:
+    if is_softmax and compiled.is_for(logits.dtype, temperature):
+        rank = functools.partial(_top_compiled, k=k, temperature=temperature)
+    elif is_softmax and classes <= narrow.MOST_CLASSES and k <= _FEW:
         step = narrow.BLOCK_ROWS
         rank = functools.partial(_top_narrow, k=k, temperature=temperature)
-    elif is_softmax and classes > narrow.MOST_CLASSES and compiled.is_for(logits.dtype, temperature):
-        rank = functools.partial(_top_compiled, k=k, temperature=temperature)
     else:
         scratch = _Scratch(min(step, rows), classes, logits.dtype)
         rank = functools.partial(_top_block, k=k, activation=activation, temperature=temperature, scratch=scratch)

@@ -8,7 +8,8 @@
    and Waite, 1980). float64 logits aren't shifted before: 2^-m goes into the power of two, and no digit is lost. */
 
 #define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "text.h"
+
 #include <limits.h>
 #include <math.h>
 #include <stdint.h>
@@ -16,6 +17,7 @@
 
 #define LANES 64        /* of the search for a threshold: more make it sharper, and cost more registers */
 #define FEW 8           /* up to so many classes a quarter of the lanes is enough */
+#define ROWS 16         /* that are worked at once where classes are few: no more than LANES */
 #define MOST_TOP 32     /* classes that are selected here */
 #define STEP 32         /* logits that are compared at once: as many as there are bits in a word */
 #define CANDIDATES 64   /* more, of which many must be equal, are taken one after another */
@@ -123,9 +125,12 @@ INLINE double total_float(const float *row, int64_t classes, Terms terms) {
     for (int64_t index = 0; index < classes; index++) total += summand(terms, row[index]);
     return total;
 }
+#define INDEX int32_t
 #include "rows.h"
+#include "few.h"
 #undef REAL
 #undef NAME
+#undef INDEX
 
 #define REAL double
 #define NAME(name) name##_double
@@ -141,25 +146,35 @@ INLINE double total_double(const double *row, int64_t classes, Terms terms) {
     }
     return total + rest;
 }
+#define INDEX int64_t
 #include "rows.h"
+#include "few.h"
 #undef REAL
 #undef NAME
+#undef INDEX
+
+/* A table of logits: how many rows and classes, and how many elements they lie apart. */
+typedef struct {
+    const void *logits;
+    int64_t rows, classes, row_step, class_step;
+} Table;
 
 typedef struct {
     const char *name;
-    void (*rank_float)(const float *, int64_t, int64_t, int, int, double, int64_t *, float *);
-    void (*rank_double)(const double *, int64_t, int64_t, int, int, double, int64_t *, double *);
+    void (*rank_float)(Table, int, int, double, int64_t *, float *);
+    void (*rank_double)(Table, int, int, double, int64_t *, double *);
 } Variant;
 
-#define VARIANT(name, target)                                                                                         \
-    target static void rank_float_##name(const float *logits, int64_t rows, int64_t classes, int k, int selected,     \
-                                         double scale, int64_t *indices, float *probabilities) {                      \
-        rank_float(logits, rows, classes, k, selected, scale, indices, probabilities);                                \
-    }                                                                                                                 \
-    target static void rank_double_##name(const double *logits, int64_t rows, int64_t classes, int k, int selected,   \
-                                          double scale, int64_t *indices, double *probabilities) {                    \
-        rank_double(logits, rows, classes, k, selected, scale, indices, probabilities);                               \
+#define VARIANT_OF_TYPE(type, name, target)                                                                          \
+    target static void rank_##type##_##name(Table table, int k, int selected, double scale, int64_t *indices,         \
+                                            type *probabilities) {                                                    \
+        if (table.classes <= LANES)                                                                                   \
+            rank_few_##type(table.logits, table.rows, (int)table.classes, table.row_step, table.class_step, k,        \
+                            selected, scale, indices, probabilities);                                                 \
+        else                                                                                                          \
+            rank_##type(table.logits, table.rows, table.classes, k, selected, scale, indices, probabilities);         \
     }
+#define VARIANT(name, target) VARIANT_OF_TYPE(float, name, target) VARIANT_OF_TYPE(double, name, target)
 #define VARIANT_OF(name) {#name, rank_float_##name, rank_double_##name}
 
 VARIANT(baseline, )
@@ -187,42 +202,45 @@ static const Variant variants[] = {VARIANT_OF(baseline)};
 static int usable_variants(void) { return 1; }
 #endif
 
-static int is_table(const Py_buffer *view, char format, Py_ssize_t rows, Py_ssize_t columns) {
-    int of_type = format == 'q' ? view->itemsize == 8 && strchr("lq", view->format[0]) : view->format[0] == format;
-    return of_type && view->format[1] == 0 && view->ndim == 2 && view->shape[0] == rows &&
-           (columns < 0 || view->shape[1] == columns);
+/* Whether a buffer is a table of numbers of a type ('q' for int64), of as many rows as the first. */
+static int is_table(const Py_buffer *view, char type, const Py_buffer *first) {
+    int of_type = type == 'q' ? view->itemsize == 8 && strchr("lq", view->format[0]) : view->format[0] == type;
+    return of_type && view->format[1] == 0 && view->ndim == 2 && view->shape[0] == first->shape[0];
 }
 
 static PyObject *rank_tables(const Py_buffer *logits, const Py_buffer *indices, const Py_buffer *probabilities,
                              int selected, double scale, int variant) {
-    char type = logits->format[0];
-    if ((type != 'f' && type != 'd') || logits->ndim != 2 || !is_table(logits, type, logits->shape[0], -1) ||
-        !is_table(indices, 'q', logits->shape[0], -1) ||
-        !is_table(probabilities, type, logits->shape[0], indices->shape[1])) {
+    char type = logits->format[0] == 'f' ? 'f' : 'd';
+    if (!is_table(logits, type, logits) || !is_table(indices, 'q', logits) || !is_table(probabilities, type, logits) ||
+        indices->shape[1] != probabilities->shape[1] || logits->strides[0] % logits->itemsize ||
+        logits->strides[1] % logits->itemsize) {
         PyErr_SetString(PyExc_ValueError, "expected tables of float32 or float64, of int64, and of the first's type");
         return NULL;
     }
-    Py_ssize_t rows = logits->shape[0], classes = logits->shape[1], k = indices->shape[1];
-    int usable = usable_variants();
-    if (k < 1 || k > classes || (!selected && k > MOST_TOP) || k > INT_MAX || variant >= usable) {
-        PyErr_SetString(PyExc_ValueError, "more classes are asked for than there are, or another variant");
+    Table table = {logits->buf, logits->shape[0], logits->shape[1], logits->strides[0] / logits->itemsize,
+                   logits->strides[1] / logits->itemsize};
+    int64_t k = indices->shape[1];
+    int is_few = table.classes <= LANES, usable = usable_variants();
+    int is_contiguous = table.class_step == 1 && (table.row_step == table.classes || table.rows < 2);
+    if (k < 1 || k > table.classes || (!selected && k > (is_few ? FEW : MOST_TOP)) || k > INT_MAX ||
+        (!is_few && !is_contiguous) || variant >= usable) {
+        PyErr_SetString(PyExc_ValueError, "more classes than it takes, rows that aren't contiguous, or no such variant");
         return NULL;
     }
     const Variant *chosen = &variants[variant < 0 ? usable - 1 : variant];
     Py_BEGIN_ALLOW_THREADS
-    if (type == 'f')
-        chosen->rank_float(logits->buf, rows, classes, (int)k, selected, scale, indices->buf, probabilities->buf);
-    else
-        chosen->rank_double(logits->buf, rows, classes, (int)k, selected, scale, indices->buf, probabilities->buf);
+    if (type == 'f') chosen->rank_float(table, (int)k, selected, scale, indices->buf, probabilities->buf);
+    else chosen->rank_double(table, (int)k, selected, scale, indices->buf, probabilities->buf);
     Py_END_ALLOW_THREADS
     Py_RETURN_NONE;
 }
 
 PyDoc_STRVAR(rank_doc, "rank(logits, indices, probabilities, selected, scale, variant=-1)\n--\n\n"
                        "Find the top classes of every row, and their softmax probabilities.\n\n"
-                       "logits: (rows, classes), float32 or float64; contiguous, as are indices, (rows, k) int64, and\n"
-                       "probabilities, (rows, k) of the logits' type, which are written. selected: the indices are\n"
-                       "there already. scale: 1 / temperature; 1 for float64. variant: of `variants`, or -1, the best.\n"
+                       "logits: (rows, classes), float32 or float64; of more than FEW_CLASSES classes contiguous.\n"
+                       "indices, (rows, k) int64, and probabilities, (rows, k) of the logits' type, are written.\n"
+                       "selected: the indices are there already, as they must be for k above MOST_TOP, or above\n"
+                       "MOST_TOP_OF_FEW. scale: 1 / temperature; 1 for float64. variant: of `variants`; -1: the best.\n"
                        "A row whose first probability is NaN is left to the caller: it holds NaN or infinities, or\n"
                        "float64 logits that are too large. Raises ValueError for other shapes and types.");
 
@@ -235,7 +253,7 @@ static PyObject *rank(PyObject *module, PyObject *arguments) {
     if (!PyArg_ParseTuple(arguments, "OOOpd|i", &objects[0], &objects[1], &objects[2], &selected, &scale, &variant))
         return NULL;
     for (; held < 3; held++) {
-        int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (held ? PyBUF_WRITABLE : 0);
+        int flags = PyBUF_FORMAT | (held ? PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE : PyBUF_STRIDES);
         if (PyObject_GetBuffer(objects[held], &views[held], flags)) break;
     }
     if (held == 3) result = rank_tables(&views[0], &views[1], &views[2], selected, scale, variant);
@@ -258,10 +276,17 @@ static PyObject *names(PyObject *module, PyObject *none) {
 static PyMethodDef functions[] = {
     {"rank", rank, METH_VARARGS, rank_doc},
     {"variants", names, METH_NOARGS, names_doc},
+    {"table", table, METH_VARARGS, table_doc},
+    {"arrays", arrays, METH_VARARGS, arrays_doc},
     {NULL, NULL, 0, NULL},
 };
 
-static int set_up(PyObject *module) { return PyModule_AddIntConstant(module, "MOST_TOP", MOST_TOP); }
+static int set_up(PyObject *module) {
+    return PyModule_AddIntConstant(module, "FEW_CLASSES", LANES) || PyModule_AddIntConstant(module, "MOST_TOP", MOST_TOP) ||
+                   PyModule_AddIntConstant(module, "MOST_TOP_OF_FEW", FEW)
+               ? -1
+               : 0;
+}
 
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, set_up}, {0, NULL}};
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from softmax_cli.concurrency import overlap
+from softmax_cli.sources import plain_text
 
 R = TypeVar("R")
 
@@ -36,7 +37,7 @@ def parse_ahead(
     is_short = not waits and len(head) < 2  # threads cost more than they save
     rest = itertools.chain(head, blocks)
     del head
-    if not is_short:
+    if not is_short and not plain_text.is_there():
         import polars  # noqa: F401 - here, as importing it on one thread of many takes twice as long
 
     for declined, result in map(parse, rest) if is_short else overlap(rest, parse, jobs):

@@ -16,6 +16,7 @@ from softmax_cli.errors import FaultHandler, InputError, Location
 from softmax_cli.heap import check_address_space
 from softmax_cli.sources.lines import BOM
 from softmax_cli.sources.plain_numbers import PlainNumbers
+from softmax_cli.sources.plain_text import PlainTable
 from softmax_cli.text import visible
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ WHITESPACE = "whitespace"
 _BLANKS = " \t\r\n\v\f"  # what polars and float() agree on
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_OF_NUMBERS = frozenset("+-.eE")  # which can be delimiters, if somebody wants them to
 _SPECIAL = re.compile(r"[+-]?(?:inf(?:inity)?|nan)", re.ASCII | re.IGNORECASE)
 _BLANK_LINES = re.compile(rb"\n(?:\r?\n)+")
 _RUNS_OF_BLANKS = re.compile("[ \t\r\v\f]+")
@@ -129,10 +131,14 @@ class CellReader:
     at: Location
     on_fault: FaultHandler
     _labels: list[str] = field(init=False, repr=False)
+    _table: PlainTable | None = field(default=None, init=False, repr=False)  # of classes in their order
     _plain: PlainNumbers | None = field(default=None, init=False, repr=False)  # of many classes and nothing else
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_labels", [f"column_{place + 1}" for place in range(len(self.names))])
+        if list(self.classes) == sorted(self.classes) and self.dialect.separator not in _OF_NUMBERS:
+            table = PlainTable(self.dialect.separator, len(self.names), self.classes, self.texts)
+            object.__setattr__(self, "_table", table)
         if len(self.names) >= MANY_COLUMNS and list(self.classes) == list(range(len(self.names))):
             object.__setattr__(self, "_plain", PlainNumbers(len(self.names), self.dialect.separator.encode()))
 
@@ -191,13 +197,27 @@ class CellReader:
 
     def parse_fast(self, block: bytes) -> CellBlock | None:
         """Parse a block at once, on any thread; None where anything at all is unusual, for the reference to look at."""
-        if len(block) <= SMALL_BYTES or block.startswith(BOM):  # which the table library would skip
+        if block.startswith(BOM):  # which the table library would skip
             return None
-        check_address_space()
         if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
             return None
         if not self.dialect.quotes:
             block = b"\n".join(b" ".join(cells) for line in block.split(b"\n") if (cells := line.split()))
+        return self._parse_compiled(block) or self._parse_with_tables(block)
+
+    def _parse_compiled(self, block: bytes) -> CellBlock | None:
+        found = None if self._table is None else self._table.read(block)
+        if found is None:
+            return None
+        values, texts = found
+        if any(is_number(cell) for place in self.wordy for cell in texts[place]):
+            return None
+        return CellBlock(values, texts, np.arange(len(values), dtype=np.int64), len(values))
+
+    def _parse_with_tables(self, block: bytes) -> CellBlock | None:
+        if len(block) <= SMALL_BYTES:
+            return None
+        check_address_space()
         if self._plain is not None and (values := self._plain.parse(block)) is not None:
             return CellBlock(values, {}, np.arange(len(values), dtype=np.int64), len(values))
         if len(self.names) > _TOO_MANY_COLUMNS:

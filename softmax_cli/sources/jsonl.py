@@ -18,6 +18,7 @@ from softmax_cli.sources.cells import SMALL_BYTES
 from softmax_cli.sources.columns import TARGET_NAMES
 from softmax_cli.sources.json_values import field_of, id_text, to_array
 from softmax_cli.sources.lines import check_text, strip_bom, text_blocks
+from softmax_cli.sources.plain_text import read_arrays
 from softmax_cli.sources.stream import Input
 from softmax_cli.strict_json import decode_utf8, describe, parse_json
 from softmax_cli.text import visible
@@ -179,7 +180,11 @@ class JsonLinesSource:
 
     def _parse_fast(self, block: bytes) -> tuple[LogitBatch, int] | None:
         """Parse a block at once; None where it isn't plainly like the first line, for the reference to look at."""
-        if len(block) <= SMALL_BYTES or self._target_key is not None:
+        if self._target_key is not None:
+            return None
+        if (found := self._parse_compiled(block)) is not None:
+            return found
+        if len(block) <= SMALL_BYTES:
             return None
         check_address_space()
         ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
@@ -191,6 +196,41 @@ class JsonLinesSource:
         if parsed is None or len(parsed[0]) != count or not np.isfinite(parsed[0]).all():
             return None
         return self._batch(parsed[0], np.arange(count, dtype=np.int64), parsed[1]), count
+
+    def _parse_compiled(self, block: bytes) -> tuple[LogitBatch, int] | None:
+        """Parse a block of one array a line; what stands around it is parsed as the reference does."""
+        found = read_arrays(block, self.record.classes)
+        if found is None:
+            return None
+        values, places = found
+        ids: list[str] = []
+        known: tuple[bytes, str] | None = None
+        start = 0
+        for begin, end in places:
+            stop = block.find(b"\n", end)
+            around = block[start:begin] + b"[]" + block[end : len(block) if stop < 0 else stop]
+            if known is None or known[0] != around:
+                row_id = self._id_around(around)
+                if row_id is None:
+                    return None
+                known = around, row_id
+            ids.append(known[1])
+            start = stop + 1
+        return self._batch(values, np.arange(len(values), dtype=np.int64), ids), len(values)
+
+    def _id_around(self, text: bytes) -> str | None:
+        """The id of a record whose logits were taken out; None where they weren't the logits, or something is wrong."""
+        record = self.record
+        at = Location(self.name)
+        try:
+            value = parse_json(decode_utf8(text, at), at)
+            if record.field is None:
+                return "" if value == [] else None
+            if not isinstance(value, dict) or value.get(record.field) != []:
+                return None
+            return id_text(value.get(record.id_key, "")) if record.id_key is not None else ""
+        except InputError:
+            return None
 
     def _fast_lists(self, body: bytes, count: int) -> tuple[Any, list[str]] | None:
         """Lists alone are no records for the fast parser: make each the only field of one."""
