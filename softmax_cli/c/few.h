@@ -1,5 +1,5 @@
 /* The top classes of rows of few classes: class after class over ROWS rows at once, whichever way the array lies.
-   Included once for each type of number, with REAL, NAME, and INDEX, an integer as wide, defined. */
+   Included once for each type of number, with REAL, NAME, EXP, and INDEX, an integer as wide, defined. */
 
 /* Let each class take its place: behind all that are as large, before the smaller ones. */
 INLINE void NAME(select_few)(REAL (*columns)[ROWS], int classes, int k, REAL (*best)[ROWS], INDEX (*at)[ROWS]) {
@@ -40,7 +40,7 @@ INLINE void NAME(total_few)(REAL (*columns)[ROWS], int classes, double scale, Te
     for (int index = 0; index < classes; index++)
         for (int row = 0; row < ROWS; row++) {
             Terms own = {scale, least[row], shift[row]};
-            double term = summand(own, columns[index][row]);
+            double term = summand(own, columns[index][row], EXP);
             double high = (term + GRID) - GRID;
             total[row] += high;
             rest[row] += term - high;

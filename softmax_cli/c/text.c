@@ -128,34 +128,48 @@ typedef struct {
     int64_t rows, columns;
 } Room;
 
+static inline const char *skip_blanks(const char *at, const char *end) {
+    while (at < end && (*at == ' ' || *at == '\t')) at++;
+    return at;
+}
+
+/* Find the end of a text, and where it stands: what is between quotes, if it begins with one. NULL where it isn't plain. */
+static inline const char *text_cell(const char *at, const char *end, char separator, const char **begin,
+                                    const char **stop) {
+    int is_quoted = at < end && *at == '"';
+    *begin = at += is_quoted;
+    while (at < end && *at != '"' && *at != '\n' && *at != '\r' && (is_quoted || *at != separator)) at++;
+    *stop = at;
+    if (is_quoted) return at < end && *at == '"' ? at + 1 : NULL;
+    return at < end && *at == '"' ? NULL : at;
+}
+
 static int64_t read_table(const char *text, const char *end, char separator, const char *is_text, Room room) {
     const char *at = text;
     int64_t rows = 0;
     double *value = room.values;
     int64_t *place = room.places;
+    int may_pad = separator != ' ' && separator != '\t';
     while ((at = skip_empty(at, end)) < end) {
         if (rows == room.rows) return -1;
         for (int64_t column = 0; column < room.columns; column++) {
             if (column && (at == end || *at++ != separator)) return -1;
             if (is_text != NULL && is_text[column]) {
-                *place++ = at - text;
-                for (; at < end && *at != separator && *at != '\n' && *at != '\r'; at++)
-                    if (*at == '"') return -1;
-                *place++ = at - text;
+                const char *begin, *stop;
+                if ((at = text_cell(at, end, separator, &begin, &stop)) == NULL) return -1;
+                *place++ = begin - text;
+                *place++ = stop - text;
             } else {
                 int integral;
+                at = may_pad ? skip_blanks(at, end) : at;
                 if ((at = number(at, end, value++, &integral)) == NULL) return -1;
+                at = may_pad ? skip_blanks(at, end) : at;
             }
         }
         if ((at = line_end(at, end)) == NULL) return -1;
         rows++;
     }
     return rows;
-}
-
-static inline const char *skip_blanks(const char *at, const char *end) {
-    while (at < end && (*at == ' ' || *at == '\t')) at++;
-    return at;
 }
 
 static int64_t read_arrays(const char *text, const char *end, Room room) {
@@ -199,7 +213,7 @@ const char table_doc[] =
     "Read lines of numbers and texts with one separator between them; lines that are empty are passed over.\n\n"
     "text: bytes. is_text: a byte a column, 1 for texts, or None where there are none. values: float64 with room\n"
     "for the numbers of the rows, places: int64 with room for where each text begins and ends; both are written.\n"
-    "Returns how many rows there are, or -1 where a line isn't plain: with a quote, a blank, another number of\n"
+    "Returns how many rows there are, or -1 where a line isn't plain: with a quote within a cell, another number of\n"
     "cells, or a number that isn't written as JSON would, or that takes more than 19 digits.";
 
 PyObject *table(PyObject *module, PyObject *arguments) {

@@ -7,9 +7,10 @@ from typing import BinaryIO
 
 import numpy as np
 
+from softmax_cli import compiled
 from softmax_cli.errors import InputError, Location
 
-BLOCK_BYTES = 1 << 22
+BLOCK_BYTES = 1 << 22 if compiled.kernel is None else 1 << 20  # the table library has more to do for each block
 _LONGEST_QUOTE = 1 << 22  # a quoted cell with line ends in it, before the quote is taken for one that never closes
 BOM = b"\xef\xbb\xbf"
 _WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
