@@ -1,5 +1,5 @@
 /* The top classes of rows of few classes: class after class over ROWS rows at once, whichever way the array lies.
-   Included once for each type of number, with REAL, NAME, EXP, and INDEX, an integer as wide, defined. */
+   Included once for each type of number, with REAL, NAME, and INDEX, an integer as wide, defined. */
 
 /* Let each class take its place: behind all that are as large, before the smaller ones. */
 INLINE void NAME(select_few)(REAL (*columns)[ROWS], int classes, int k, REAL (*best)[ROWS], INDEX (*at)[ROWS]) {
@@ -24,23 +24,24 @@ INLINE void NAME(select_few)(REAL (*columns)[ROWS], int classes, int k, REAL (*b
 
 /* What each row's logits become, and the sum of that over the classes. */
 INLINE void NAME(total_few)(REAL (*columns)[ROWS], int classes, double scale, Terms *terms, double *total) {
-    double rest[ROWS], least[ROWS];
+    double rest[ROWS], least[ROWS], least_two[ROWS];
     int64_t shift[ROWS];
     REAL largest[ROWS];
     for (int row = 0; row < ROWS; row++) largest[row] = -INFINITY;
     for (int index = 0; index < classes; index++)
         for (int row = 0; row < ROWS; row++)
             largest[row] = columns[index][row] > largest[row] ? columns[index][row] : largest[row];
+    double scale_two = terms_of(0.0, scale).scale_two;
     for (int row = 0; row < ROWS; row++) {
         double top = fabs((double)largest[row] * scale) <= MOST ? (double)largest[row] : NAN;
         terms[row] = terms_of(top, scale);
-        least[row] = terms[row].least, shift[row] = terms[row].shift;
+        least[row] = terms[row].least, least_two[row] = terms[row].least_two, shift[row] = terms[row].shift;
         total[row] = rest[row] = top - top; /* 0, or NaN */
     }
     for (int index = 0; index < classes; index++)
         for (int row = 0; row < ROWS; row++) {
-            Terms own = {scale, least[row], shift[row]};
-            double term = summand(own, columns[index][row], EXP);
+            Terms own = {scale, scale_two, least[row], least_two[row], shift[row]};
+            double term = NAME(summand)(own, columns[index][row]);
             double high = (term + GRID) - GRID;
             total[row] += high;
             rest[row] += term - high;

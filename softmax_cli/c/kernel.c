@@ -5,7 +5,8 @@
    processor's are chosen when the module is loaded.
 
    exp(z) is 2^n exp(r), with n = z / ln 2 rounded and r = z - n ln 2 in two steps, of which the first is exact (Cody
-   and Waite, 1980). float64 logits aren't shifted before: 2^-m goes into the power of two, and no digit is lost. */
+   and Waite, 1980); for float32 logits, 2^n 2^f is enough. Logits aren't shifted by the largest, which would round:
+   2^-m goes into the power of two, and no digit is lost. */
 
 #define PY_SSIZE_T_CLEAN
 #include "text.h"
@@ -42,15 +43,15 @@ static const double LN2_LOW = 1.90821492927058770002e-10;
 static const double ROUND = 6755399441055744.0; /* 1.5 * 2^52: adding it rounds to an integer, in the last bits */
 static const double GRID = 3145728.0;           /* 1.5 * 2^21: adding and subtracting it rounds to multiples of 2^-31 */
 
-/* How a row's logits become terms: exp(x * scale) / 2^shift, of exponents from `least` on. */
+/* How a row's logits become terms: exp(x * scale) / 2^shift, of exponents from `least` on, to the base 2 `least_two`. */
 typedef struct {
-    double scale, least;
+    double scale, scale_two, least, least_two;
     int64_t shift;
 } Terms;
 
-/* exp(r) of |r| <= ln 2 / 2: the polynomials interpolate (exp(r) - 1 - r) / r^2 at its Chebyshev nodes; computed at 60
-   digits. The first is wrong by 0.15 units of 2^-53 at the most, the second by 2e-6 units of 2^-24. */
-INLINE double exp_for_double(double r) {
+/* exp(r) of |r| <= ln 2 / 2: (exp(r) - 1 - r) / r^2 interpolated at its Chebyshev nodes, computed at 60 digits. The
+   result is wrong by 0.15 units of 2^-53 at the most, and by its own rounding. */
+INLINE double exp_of(double r) {
     double p = 0x1.af390ba7e6f47p-26;
     p = p * r + 0x1.2891d4ffbb0f9p-22;
     p = p * r + 0x1.71de0d85293b8p-19;
@@ -64,16 +65,17 @@ INLINE double exp_for_double(double r) {
     return 1.0 + (r + r * r * p);
 }
 
-INLINE double exp_for_float(double r) {
-    double p = 0x1.72ada50a7cd68p-19;
-    p = p * r + 0x1.a137426f16cfcp-16;
-    p = p * r + 0x1.a019c3324fe13p-13;
-    p = p * r + 0x1.6c166b8f94446p-10;
-    p = p * r + 0x1.11111117140a3p-7;
-    p = p * r + 0x1.55555565dead9p-5;
-    p = p * r + 0x1.5555555554f8cp-3;
-    p = p * r + 0x1.fffffffffe028p-2;
-    return 1.0 + (r + r * r * p);
+/* 2^f of |f| <= 1/2, interpolated likewise: wrong by 2e-5 units of 2^-24. */
+INLINE double two_to_the(double f) {
+    double p = 0x1.63d1c24a346d6p-20;
+    p = p * f + 0x1.00dcc8b30def0p-16;
+    p = p * f + 0x1.4308ac1c81dc6p-13;
+    p = p * f + 0x1.5d8744e96a1f7p-10;
+    p = p * f + 0x1.3b2ab7184750ep-7;
+    p = p * f + 0x1.c6b08dd79b67bp-5;
+    p = p * f + 0x1.ebfbdff823bd4p-3;
+    p = p * f + 0x1.62e42fef848fap-1;
+    return p * f + 1.0;
 }
 
 /* What is left of z once n, rounded and in the last bits of `shifted`, is taken out. */
@@ -110,11 +112,20 @@ INLINE int64_t integer_of(double n) {
     return bits - base;
 }
 
-/* A term of the sum: one below `least` counts as if it were there, which is nothing beside the largest. */
-INLINE double summand(Terms terms, double logit, double (*exp_of)(double)) {
+/* A term of the sum, of a double: one below `least` counts as if it were there, which is nothing beside the largest. */
+INLINE double summand_double(Terms terms, double logit) {
     double n, z = logit * terms.scale;
     z = terms.least > z ? terms.least : z; /* NaN stays NaN */
     double value = exp_of(reduced(z, &n));
+    return value * power_of_two(integer_of(n) - terms.shift);
+}
+
+/* The same of a float, in fewer steps. */
+INLINE double summand_float(Terms terms, double logit) {
+    double z = logit * terms.scale_two;
+    z = terms.least_two > z ? terms.least_two : z;
+    double n = z + ROUND;
+    double value = two_to_the(z - (n - ROUND));
     return value * power_of_two(integer_of(n) - terms.shift);
 }
 
@@ -122,24 +133,24 @@ INLINE double summand(Terms terms, double logit, double (*exp_of)(double)) {
 INLINE double one_term(Terms terms, double logit) {
     double n, z = logit * terms.scale;
     if (z - terms.least < -100.0) return 0.0;
-    double value = exp_for_double(reduced(z, &n));
+    double value = exp_of(reduced(z, &n));
     int64_t exponent = integer_of(n) - terms.shift, half = exponent / 2;
     return value * power_of_two(half) * power_of_two(exponent - half); /* only the last product can round */
 }
 
-/* Not shifted by the largest logit: that would round, and 2^-shift does the same without. */
 INLINE Terms terms_of(double largest, double scale) {
-    Terms terms = {scale, largest * scale + LEAST, integer_of(largest * scale * LOG2_E + ROUND)};
+    double two = scale * LOG2_E;
+    Terms terms = {scale, two, largest * scale + LEAST, largest * two + LEAST * LOG2_E,
+                   integer_of(largest * two + ROUND)};
     return terms;
 }
 
 #define REAL float
 #define NAME(name) name##_float
-#define EXP exp_for_float
 INLINE double total_float(const float *row, int64_t classes, Terms terms) {
     double total = 0.0;
     VECTOR_SUM(total)
-    for (int64_t index = 0; index < classes; index++) total += summand(terms, row[index], EXP);
+    for (int64_t index = 0; index < classes; index++) total += summand_float(terms, row[index]);
     return total;
 }
 #define INDEX int32_t
@@ -148,17 +159,15 @@ INLINE double total_float(const float *row, int64_t classes, Terms terms) {
 #undef REAL
 #undef NAME
 #undef INDEX
-#undef EXP
 
 #define REAL double
 #define NAME(name) name##_double
-#define EXP exp_for_double
 /* As `activation.exact_sum` does: the parts on the grid add without rounding. */
 INLINE double total_double(const double *row, int64_t classes, Terms terms) {
     double total = 0.0, rest = 0.0;
     VECTOR_SUM(total, rest)
     for (int64_t index = 0; index < classes; index++) {
-        double term = summand(terms, row[index], EXP);
+        double term = summand_double(terms, row[index]);
         double high = (term + GRID) - GRID;
         total += high;
         rest += term - high;
@@ -171,7 +180,6 @@ INLINE double total_double(const double *row, int64_t classes, Terms terms) {
 #undef REAL
 #undef NAME
 #undef INDEX
-#undef EXP
 
 /* A table of logits: how many rows and classes, and how many elements they lie apart. */
 typedef struct {
