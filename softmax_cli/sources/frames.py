@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import tempfile
@@ -247,20 +248,24 @@ class FrameSource:
             raise InputError("bad-columnar", message, at=self.at)
 
     def __iter__(self) -> Iterator[LogitBatch]:
+        return (read() for read in self.parts())
+
+    def parts(self) -> Iterator[Callable[[], LogitBatch]]:
+        """Read the table from its start; what makes a batch of its columns may be called on any thread."""
         row = 0
         names = [self.layout.columns[place].name for place in self.layout.roles.classes]
         wanted = [*names, *(name for name in (self.layout.id_name, self._target_name) if name is not None)]
         for frame in self.frames(wanted):
-            batch = self._batch(frame, row)
+            numbers = np.arange(row, row + len(frame), dtype=np.int64)
+            keep = self.sound_rows(frame, row)
             row += len(frame)
+            if not keep.all():
+                frame, numbers = frame.filter(keep), numbers[keep]
+            read = functools.partial(self._batch, frame, numbers)
             del frame  # a view would keep all that was read with it
-            yield batch
+            yield read
 
-    def _batch(self, frame: pl.DataFrame, first: int) -> LogitBatch:
-        numbers = np.arange(first, first + len(frame), dtype=np.int64)
-        keep = self.sound_rows(frame, first)
-        if not keep.all():
-            frame, numbers = frame.filter(keep), numbers[keep]
+    def _batch(self, frame: pl.DataFrame, numbers: NDArray[np.int64]) -> LogitBatch:
         return LogitBatch(self.name, self.values(frame), numbers, self._ids(frame), targets=self._targets(frame))
 
     def _targets(self, frame: pl.DataFrame) -> NDArray[Any] | list[str] | None:
