@@ -44,8 +44,8 @@ def rank(
 ) -> NDArray[np.bool_]:
     """Rank rows into `indices` and `probabilities`, of shape (rows, k).
 
-    logits: (rows, classes), contiguous but for few classes; the results are contiguous. selected: `indices` are there already. Returns a (rows,)
-    mask of the rows that it leaves alone: with NaN or infinities, or with logits beyond its range.
+    logits: (rows, classes), contiguous but for few classes; the results are contiguous. selected: `indices` are there
+    already. Returns a (rows,) mask of the rows that it leaves alone: with NaN or infinities, or beyond its range.
     """
     assert kernel is not None
     kernel.rank(logits, indices, probabilities, selected, 1.0 / temperature)

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.conftest import Run
+from tests.conftest import Run, of_the_kernel
 
 Produce = Callable[[Path, list[str]], bytes]
 GOLDEN = Path(__file__).parent / "golden"
@@ -64,6 +64,7 @@ def produce(folder: Path, arguments: list[str]) -> bytes:
     return subprocess.run(command, capture_output=True, cwd=folder, check=True, env=plain, timeout=60).stdout
 
 
+@of_the_kernel
 @pytest.mark.parametrize("name", CASES)
 def test_golden_file(name: str, tmp_path: Path) -> None:
     write_fixture(tmp_path)

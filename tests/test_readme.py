@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from softmax_cli.errors import SLUGS, ExitCode
-from tests.conftest import ROOT, environment
+from tests.conftest import ROOT, environment, of_the_kernel
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -50,6 +50,7 @@ def shell_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@of_the_kernel
 @pytest.mark.skipif(os.name == "nt", reason="the examples are for a POSIX shell")
 @pytest.mark.parametrize("block", examples(), ids=lambda block: block[0].command[:60])
 def test_block(block: list[Example], shell_folder: Path) -> None:

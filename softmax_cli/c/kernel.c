@@ -22,6 +22,7 @@
 #define MOST_TOP 32     /* classes that are selected here */
 #define STEP 32         /* logits that are compared at once: as many as there are bits in a word */
 #define CANDIDATES 64   /* more, of which many must be equal, are taken one after another */
+#define STRETCH 4096    /* terms that are added one after another */
 #define MOST 500000.0    /* exponents: n has 20 bits, and its product with LN2_HIGH no more than 53 */
 #define LEAST -700.0    /* of exponents: what is below adds nothing to a sum that holds exp(0) */
 
@@ -162,15 +163,21 @@ INLINE double total_float(const float *row, int64_t classes, Terms terms) {
 
 #define REAL double
 #define NAME(name) name##_double
-/* As `activation.exact_sum` does: the parts on the grid add without rounding. */
+/* As `activation.exact_sum` does: the parts on the grid add without rounding. What is left is added in stretches, of
+   which each rounds little. */
 INLINE double total_double(const double *row, int64_t classes, Terms terms) {
     double total = 0.0, rest = 0.0;
-    VECTOR_SUM(total, rest)
-    for (int64_t index = 0; index < classes; index++) {
-        double term = summand_double(terms, row[index]);
-        double high = (term + GRID) - GRID;
-        total += high;
-        rest += term - high;
+    for (int64_t first = 0; first < classes; first += STRETCH) {
+        int64_t end = classes - first < STRETCH ? classes : first + STRETCH;
+        double left = 0.0;
+        VECTOR_SUM(total, left)
+        for (int64_t index = first; index < end; index++) {
+            double term = summand_double(terms, row[index]);
+            double high = (term + GRID) - GRID;
+            total += high;
+            left += term - high;
+        }
+        rest += left;
     }
     return total + rest;
 }

@@ -6,9 +6,12 @@ import contextlib
 import gzip
 import io
 import lzma
+import os
 import queue
+import select
 import sys
 import threading
+import time
 import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 _READ_BYTES = 1 << 20
 _HEAD_STEP = 1 << 13
 _QUEUED_READS = 12
+_AWAKE_SECONDS = 0.2  # a native library's handler can make the system restart an endless wait
+_MOMENT_SECONDS = 0.05
 _BOMB_BYTES = 1 << 28
 _BOMB_RATIO = 200  # deflate reaches 1,032 on zeros; real logits stay below 50
 
@@ -60,11 +65,56 @@ def widen_pipe(stream: ByteStream) -> None:
         fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, _READ_BYTES)
 
 
+def open_pipe(stream: ByteStream, owned: bool) -> io.RawIOBase:
+    """A pipe whose reads return what has arrived instead of waiting for a full buffer; owned: closed at its end."""
+    widen_pipe(stream)
+    if hasattr(select, "poll"):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            return Polled(stream, stream.fileno(), owned)
+    return Pump(stream, owned)
+
+
+class Polled(io.RawIOBase):
+    """Reads a pipe where the system can say whether anything is there: straight to where the bytes are wanted."""
+
+    def __init__(self, stream: ByteStream, handle: int, owned: bool):
+        self._stream = stream  # which closes the handle when it goes
+        self._handle = handle
+        self._owned = owned
+        self._poll = select.poll()
+        self._poll.register(handle, select.POLLIN)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer) -> int:
+        target = memoryview(buffer).cast("B")
+        filled = 0
+        end = None  # when to hand on what is there, though there's room for more
+        while filled < len(target):
+            left = _AWAKE_SECONDS if end is None else end - time.monotonic()
+            if left <= 0 or not self._poll.poll(left * 1000):
+                if filled:
+                    break
+                continue
+            with contextlib.suppress(BlockingIOError):
+                count = os.readv(self._handle, [target[filled:]])
+                if not count:
+                    break
+                filled += count
+                end = end or time.monotonic() + _MOMENT_SECONDS
+        return filled
+
+    def close(self) -> None:
+        if self._owned and not self.closed:
+            self._stream.close()
+        super().close()
+
+
 class Pump(io.RawIOBase):
-    """Reads a pipe in a thread, so that a read returns what has arrived instead of waiting for a full buffer."""
+    """Reads a pipe in a thread, for systems that can't say whether anything is there."""
 
     def __init__(self, stream: ByteStream, owned: bool):
-        widen_pipe(stream)
         self._stream = stream
         self._owned = owned  # whether to close it at its end
         self._queue: queue.Queue[bytes | OSError] = queue.Queue(_QUEUED_READS)

@@ -37,7 +37,7 @@ class NpyStream:
 
     Slabs that are larger than a batch because much lies behind the class axis are read one at a time, and with `cut`
     handed on in parts. Fortran order of more than two dimensions is read whole. is_whole: whether the stream's length
-    was compared with the header's.
+    was compared with the header's. eager: hand on the rows that have arrived instead of filling a part, for pipes.
     """
 
     def __init__(
@@ -48,9 +48,10 @@ class NpyStream:
         at: Location,
         is_whole: bool,
         cut: bool = True,
+        eager: bool = False,
     ):
         self._stream, self._header, self._geometry, self._at, self._is_whole = stream, header, geometry, at, is_whole
-        self._cut = cut
+        self._cut, self._eager = cut, eager
 
     def parts(self) -> Iterator[Part]:
         """Yield the parts in row order, read already; then check that nothing follows."""
@@ -77,8 +78,33 @@ class NpyStream:
 
     def _forward(self) -> Iterator[Part]:
         geometry = self._geometry
+        slab = geometry.classes * geometry.inner * self._header.dtype.itemsize
+        if self._eager and slab <= BATCH_BYTES:
+            yield from self._arriving(slab)
+            return
         for outer, _, depth, _ in piece_bounds(geometry, self._header.dtype.itemsize, split_inner=False):
             yield outer, 0, _read_already(self._values(depth, geometry.classes, geometry.inner))
+
+    def _arriving(self, slab: int) -> Iterator[Part]:
+        """Whole slabs as soon as a read returns them; what there is of the next is taken over."""
+        geometry, dtype = self._geometry, self._header.dtype
+        most = BATCH_BYTES // slab
+        held = b""
+        outer = 0
+        while outer < geometry.outer:
+            buffer = np.empty(min(most, geometry.outer - outer) * slab, np.uint8)
+            buffer[: len(held)] = np.frombuffer(held, np.uint8)
+            filled = len(held)
+            while filled < slab:
+                count = self._stream.readinto1(memoryview(buffer)[filled:])  # type: ignore[attr-defined,arg-type]
+                if not count:
+                    raise InputError("truncated", f"the data ends before the {self._header.claim()}", at=self._at)
+                filled += count
+            depth = filled // slab
+            held = buffer[depth * slab : filled].tobytes()
+            values = native(buffer[: depth * slab].view(dtype))
+            yield outer, 0, _read_already(values.reshape(depth, geometry.classes, geometry.inner))
+            outer += depth
 
     def _slabs(self) -> Iterator[Part]:
         geometry = self._geometry
@@ -135,6 +161,7 @@ def npy_source(
             stream = reopen()
             read_header(stream, source.at)
         with contextlib.closing(stream):
-            yield from NpyStream(stream, header, geometry, source.at, path is not None).parts()
+            eager = kept is not None and source.compression is None
+            yield from NpyStream(stream, header, geometry, source.at, path is not None, eager=eager).parts()
 
     return ArraySource(source.name, geometry, parts, kept is not None, facts)

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import BinaryIO, cast
 
 from softmax_cli.errors import InputError, Location
-from softmax_cli.sources.layers import ByteStream, Checked, Counting, Peekable, Pump, Tally, unreadable
+from softmax_cli.sources.layers import ByteStream, Checked, Counting, Peekable, Tally, open_pipe, unreadable
 
 STDIN = "-"
 HEAD_BYTES = 1 << 16  # enough of an input to tell its format and its columns
@@ -114,7 +114,7 @@ class Input:
                 raise InputError("unreadable", "stdin is closed", at=self.at)
         except OSError as error:
             raise unreadable(self.name, error) from error
-        return Counting(Pump(stream, self.path is not None) if self.one_pass else stream, self.tally)
+        return Counting(open_pipe(stream, self.path is not None) if self.one_pass else stream, self.tally)
 
     def _decode(self, raw: io.RawIOBase) -> io.RawIOBase:
         if self.compression is None:

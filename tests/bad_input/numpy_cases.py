@@ -23,7 +23,7 @@ NUMPY = [
     Case("cut in the header", "x.npy", npy(LOGITS)[:40], "truncated", "header"),
     Case("cut in the data", "x.npy", npy(LOGITS)[:-4], "truncated", "44 bytes"),
     Case("no data", "x.npy", npy_shape((4, 3)), "truncated", "4×3 float32"),
-    Case("cut in the data, piped", "-", npy(LOGITS)[:-4], "truncated", "-: ", stdin=True),
+    Case("cut in the data, piped", "-", npy(LOGITS)[:-4], "truncated", "-: ", stdin=True, late=True),
     Case("cut in the data, compressed", "x.npy.gz", gzip.compress(npy(LOGITS)[:-4], mtime=0), "truncated", "x.npy.gz"),
     Case("not one", "x.npy", b"1,2\n", "truncated", args=["--input-format", "npy"]),
     Case("another magic", "x.npy", b"\x93NUMPI" + bytes(100), "bad-header", args=["--input-format", "npy"]),

@@ -156,8 +156,9 @@ def test_a_limit_on_memory(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """Native libraries that find no room abort or hang: they aren't loaded then."""
     np.save(tmp_path / "x.npy", np.zeros((2, 3)))
     pl.DataFrame({"a": [1.0], "b": [2.0]}).write_parquet(tmp_path / "x.parquet")
-    (tmp_path / "long.csv").write_text("1.25,2.5,3.75\n" * 700_000)
-    (tmp_path / "wide.csv").write_text((",".join(["1.25"] * 600) + "\n") * 60)
+    # The signs are what the compiled kernel leaves to the table library.
+    (tmp_path / "long.csv").write_text("+1.25,2.5,3.75\n" * 700_000)
+    (tmp_path / "wide.csv").write_text((",".join(["+1.25"] * 600) + "\n") * 60)
     before = sorted(tmp_path.iterdir())
     command = [sys.executable, "-c", LIMITED, "RLIMIT_AS", str(600 << 20), *arguments]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)

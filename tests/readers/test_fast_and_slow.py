@@ -17,8 +17,11 @@ from tests.readers.reading import Read
 Outcome = tuple[list[list[float]], list[int], list[str], list[str]]
 
 
-def outcome(path: Path, small: int, skip: bool, many: int = 1 << 30) -> Outcome | str:
-    """What reading a text gives, with blocks over `small` bytes parsed at once, `many` columns as one long one."""
+def outcome(path: Path, small: int, skip: bool, many: int = 1 << 30, compiled: bool = False) -> Outcome | str:
+    """What reading a text gives, with blocks over `small` bytes parsed at once, `many` columns as one long one.
+
+    compiled: with the compiled kernel, where there is one.
+    """
     faults: list[str] = []
 
     def on_fault(error: InputError) -> None:
@@ -30,6 +33,8 @@ def outcome(path: Path, small: int, skip: bool, many: int = 1 << 30) -> Outcome 
         patch.setattr("softmax_cli.sources.cells.SMALL_BYTES", small)
         patch.setattr("softmax_cli.sources.cells.MANY_COLUMNS", many)
         patch.setattr("softmax_cli.sources.jsonl.SMALL_BYTES", small)
+        if not compiled:
+            patch.setattr("softmax_cli.compiled.kernel", None)
         try:
             read = Read(open_source(str(path), ReadOptions(on_fault=on_fault)))
         except InputError as error:
@@ -44,6 +49,7 @@ def same(path: Path, data: bytes, skip: bool) -> None:
     slow = outcome(path, 1 << 30, skip)
     assert outcome(path, -1, skip) == slow
     assert outcome(path, -1, skip, many=1) == slow
+    assert outcome(path, 1 << 30, skip, compiled=True) == slow
 
 
 NUMBERS = st.one_of(
@@ -300,9 +306,9 @@ ODD_CELLS = (
 @example(rows=[["1", "2"], ["1", '"']], delimiter=",", end="\n", is_ended=True)
 @example(rows=[["\ufeff1", "2"]], delimiter=",", end="\n", is_ended=True)
 @settings(max_examples=1500, deadline=None)
-@pytest.mark.parametrize("many", [2, 1 << 30], ids=["one column", "columns"])
+@pytest.mark.parametrize("many", [2, 1 << 30, None], ids=["one column", "columns", "compiled"])
 def test_blocks_with_anything_in_them(
-    many: int, rows: list[list[str]], delimiter: str, end: str, is_ended: bool
+    many: int | None, rows: list[list[str]], delimiter: str, end: str, is_ended: bool
 ) -> None:
     """Whatever a block holds, the fast parser reads it as the reference does, or leaves it to it."""
     block = (end.join(delimiter.join(row) for row in rows) + (end if is_ended else "")).encode()
@@ -314,8 +320,10 @@ def test_blocks_with_anything_in_them(
         raise error
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("softmax_cli.sources.cells.SMALL_BYTES", 0)
-        patch.setattr("softmax_cli.sources.cells.MANY_COLUMNS", many)
+        patch.setattr("softmax_cli.sources.cells.SMALL_BYTES", 1 << 30 if many is None else 0)
+        if many is not None:
+            patch.setattr("softmax_cli.sources.cells.MANY_COLUMNS", many)
+            patch.setattr("softmax_cli.compiled.kernel", None)
         names = [str(place) for place in range(columns)]
         reader = CellReader(Dialect(delimiter), names, range(columns), (), (), Location("x"), fail)
         fast = reader.parse_fast(block)
