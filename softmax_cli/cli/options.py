@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -218,6 +219,15 @@ OnErrorOption = Annotated[
     OnError,
     typer.Option("--on-error", help="On a bad row, fail, or drop it and go on.", rich_help_panel=INPUT_PANEL),
 ]
+
+
+def _limit_libraries(jobs: int | None) -> int | None:
+    """Let the table library, which isn't loaded yet, have as many threads, though no more than there are cores."""
+    if jobs is not None:
+        os.environ.setdefault("POLARS_MAX_THREADS", str(min(jobs, os.cpu_count() or jobs)))
+    return jobs
+
+
 Jobs = Annotated[
     int | None,
     typer.Option(
@@ -225,6 +235,7 @@ Jobs = Annotated[
         "--jobs",
         min=1,
         max=1024,
+        callback=_limit_libraries,
         help="Worker threads. Default: the usable cores.",
         rich_help_panel=CONSOLE_PANEL,
     ),
