@@ -5,7 +5,8 @@ import sys
 
 from softmax_cli.errors import SoftmaxError
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+_ARENAS = 2  # what one thread frees another takes: with one for each, every thread keeps blocks of its own
 _KEPT_BYTES = 1 << 27
 _LARGEST_BLOCK = 1 << 25  # what the allocator allows at the most
 _LEAST_SPACE = 2_000_000_000
@@ -24,6 +25,7 @@ def keep_freed_blocks() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_THRESHOLD, _LARGEST_BLOCK)
         mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+        mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 def address_space() -> int | None:

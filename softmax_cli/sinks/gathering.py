@@ -14,7 +14,7 @@ import numpy as np
 from softmax_cli.batch import Ranked
 from softmax_cli.sinks.base import EncodingSink, Sink
 
-_MOST_LINES = 1 << 16  # of rows × k
+_MOST_LINES = 1 << 15  # of rows × k
 _MOST_SECONDS = 0.5
 _SLOW_SECONDS = 0.05  # between batches: who waits for the first shouldn't wait for the second
 

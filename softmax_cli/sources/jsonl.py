@@ -24,6 +24,9 @@ from softmax_cli.strict_json import decode_utf8, describe, parse_json
 from softmax_cli.text import visible
 
 
+_MANY_CLASSES = 100  # from here on, parsing what stands around the logits costs little beside them
+
+
 @dataclass(frozen=True, slots=True)
 class RecordShape:
     """What the first line says of all: the field with the logits (None: plain arrays), the id's key, the classes."""
@@ -210,6 +213,8 @@ class JsonLinesSource:
             stop = block.find(b"\n", end)
             around = block[start:begin] + b"[]" + block[end : len(block) if stop < 0 else stop]
             if known is None or known[0] != around:
+                if known is not None and self.record.classes < _MANY_CLASSES:
+                    return None
                 row_id = self._id_around(around)
                 if row_id is None:
                     return None
