@@ -23,7 +23,6 @@ from softmax_cli.sources.stream import Input
 from softmax_cli.strict_json import decode_utf8, describe, parse_json
 from softmax_cli.text import visible
 
-
 _MANY_CLASSES = 100  # from here on, parsing what stands around the logits costs little beside them
 
 
