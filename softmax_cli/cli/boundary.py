@@ -21,6 +21,7 @@ from softmax_cli.heap import address_space
 from softmax_cli.jobs.stopping import StoppedError
 from softmax_cli.sinks.target import STDOUT, ReaderGoneError, unwritable
 
+_MOMENT_SECONDS = 0.01
 _PANIC = "PanicException"  # what libraries in Rust raise, which is no Exception
 
 
@@ -28,18 +29,37 @@ class TerminatedError(BaseException):
     """SIGTERM or SIGHUP came: unwinds the stack like Ctrl-C does, so that temporary files go."""
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise TerminatedError
+def _raise(number: int, frame: FrameType | None) -> None:
+    """Raise what a signal stands for, unless an import is under way: the exception could be lost there, and leave the
+    lock of all imports held. It then comes again in a moment.
+    """
+    if frame is not None and "importlib" in frame.f_code.co_filename:
+        again = threading.Timer(_MOMENT_SECONDS, _send_to_main, (number,))
+        again.daemon = True
+        again.start()
+    elif number == signal.SIGINT:
+        raise KeyboardInterrupt
+    else:
+        raise TerminatedError
+
+
+def _send_to_main(number: int) -> None:
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+    else:
+        signal.raise_signal(number)
 
 
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
-    """Turn SIGTERM, and the end of the terminal, into an exception while the command runs."""
+    """Turn SIGTERM, the end of the terminal, and Ctrl-C into an exception while the command runs."""
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     if threading.current_thread() is not threading.main_thread():  # somebody else's signals
         yield
         return
-    before = {number: signal.signal(number, _terminate) for number in numbers}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        numbers.append(signal.SIGINT)
+    before = {number: signal.signal(number, _raise) for number in numbers}
     unraisable = sys.unraisablehook
     expected = (KeyboardInterrupt, TerminatedError, StoppedError, MemoryError)
 

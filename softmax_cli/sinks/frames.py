@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,17 +23,21 @@ if TYPE_CHECKING:
 _OF_A_CLASS = ("rank", "index", "label", "logit", "probability")
 
 
-def begin_with_tables() -> None:
-    """Begin to import the table library on a thread: it takes as long as many a file, of which none is read yet."""
+def begin_with_tables() -> Callable[[], object]:
+    """Begin to import the table library on a thread: it takes as long as many a file, of which none is read yet.
+
+    Returns what waits for it: a signal that comes while the main thread waits in an import itself can leave its locks
+    held, and everything hanging.
+    """
     check_address_space()
-    started(functools.partial(importlib.import_module, "polars"))
+    return started(functools.partial(importlib.import_module, "polars"))
 
 
 class FrameBuilder:
     """Turns batches into tables of one schema, which the first batch decides."""
 
     def __init__(self, options: SinkOptions):
-        begin_with_tables()
+        self._wait_for_tables = begin_with_tables()
         self._options = options
         self._has_ids: bool | None = None
         self._k: int | None = None
@@ -52,6 +56,7 @@ class FrameBuilder:
 
         Raises InputError where it doesn't fit the columns of the batches before.
         """
+        self._wait_for_tables()
         if self._has_ids is None:
             self._has_ids = ranked.ids is not None
             self._k = ranked.k

@@ -87,7 +87,7 @@ class JsonLinesSink(EncodingSink):
     head_bytes = 0
 
     def __init__(self, target: Target, options: SinkOptions):
-        begin_with_tables()
+        self._wait_for_tables = begin_with_tables()
         self._target = target
 
     @property
@@ -104,6 +104,7 @@ class JsonLinesSink(EncodingSink):
 
     def encode(self, ranked: Ranked) -> bytes:
         """Turn a batch into lines."""
+        self._wait_for_tables()
         if ranked.faults:
             return b"".join(row + b"\n" for row in json_objects(ranked))
         return json_lines(ranked) if len(ranked) else b""
@@ -124,7 +125,7 @@ class JsonSink(EncodingSink):
     """Writes the same objects in one array."""
 
     def __init__(self, target: Target, options: SinkOptions):
-        begin_with_tables()
+        self._wait_for_tables = begin_with_tables()
         self._target = target
         self._empty = True
 
@@ -134,6 +135,7 @@ class JsonSink(EncodingSink):
 
     def encode(self, ranked: Ranked) -> bytes:
         """Turn a batch into objects with commas between."""
+        self._wait_for_tables()
         return b",\n".join(json_objects(ranked))
 
     def put(self, encoded: bytes) -> None:
