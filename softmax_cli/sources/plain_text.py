@@ -41,7 +41,7 @@ class PlainTable:
         """The numbers, (lines, numbers), and the cells of each column of texts; None where a line isn't plain."""
         if compiled.kernel is None:
             return None
-        lines = _lines(block)
+        lines = _most_rows(block, self._columns + self._numbers)
         values = np.empty((lines, self._numbers))
         places = np.empty((lines, len(self._place_of), 2), np.int64)
         rows = compiled.kernel.table(block, self._separator, self._columns, self._is_text, values, places)
@@ -64,12 +64,14 @@ def read_arrays(block: bytes, columns: int) -> tuple[Float64Table, list[tuple[in
     """
     if compiled.kernel is None:
         return None
-    lines = _lines(block)
+    lines = _most_rows(block, 2 * columns)
     values = np.empty((lines, columns))
     places = np.empty((lines, 2), np.int64)
     rows = compiled.kernel.arrays(block, columns, values, places)
     return None if rows < 1 else (values[:rows], [(begin, end) for begin, end in places[:rows].tolist()])
 
 
-def _lines(block: bytes) -> int:
-    return int(np.count_nonzero(np.frombuffer(block, np.uint8) == ord("\n"))) + 1
+def _most_rows(block: bytes, least: int) -> int:
+    """How many rows of at least so many bytes, line ends among them, a block can hold: very many lines may be empty."""
+    lines = int(np.count_nonzero(np.frombuffer(block, np.uint8) == ord("\n"))) + 1
+    return min(lines, (len(block) + 1) // least)

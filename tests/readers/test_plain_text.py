@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from softmax_cli import compiled
+from softmax_cli.sources.plain_text import PlainTable, read_arrays
 
 if compiled.kernel is None:
     pytest.skip("there is no compiled kernel", allow_module_level=True)
@@ -152,3 +153,20 @@ def test_arrays_that_are_declined(line: str) -> None:
 def test_an_array_has_no_room_for_more_rows() -> None:
     assert arrays("[1,2]\n[3,4]", rows=2)[0] == 2
     assert arrays("[1,2]\n[3,4]", rows=1)[0] == -1
+
+
+def test_empty_lines_take_no_room() -> None:
+    """A million of them, under as many columns, would take terabytes."""
+    columns = 100_000
+    block = b"\n" * 1_000_000 + b",".join([b"1"] * columns) + b"\n"
+    found = PlainTable(",", columns, range(columns), ()).read(block)
+    assert found is not None
+    assert found[0].shape == (1, columns)
+    assert read_arrays(b"\n" * 1_000_000, columns) is None
+    for rows in (1, 2, 3):
+        exact = PlainTable(",", 2, (0, 1), ()).read(b"\n".join([b"1,2"] * rows))
+        assert exact is not None
+        assert len(exact[0]) == rows
+        arrays_read = read_arrays(b"\n".join([b"[1,2]"] * rows), 2)
+        assert arrays_read is not None
+        assert len(arrays_read[0]) == rows
