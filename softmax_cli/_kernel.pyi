@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_cli.batch import FloatArray
-from softmax_cli.compiled import IndexArray
+from softmax_cli.compiled import IndexArray, Piece
 
 FEW_CLASSES: int
 MOST_TOP: int
@@ -29,4 +29,16 @@ def table(
     places: NDArray[np.int64],
     /,
 ) -> int: ...
+def lines(
+    rows: int,
+    k: int,
+    counts: IndexArray | None,
+    separator: int,
+    powers: NDArray[np.uint64],
+    head: tuple[Piece, ...],
+    body: tuple[Piece, ...],
+    tail: tuple[Piece, ...],
+    between: bytes,
+    /,
+) -> bytes: ...
 def arrays(text: bytes, columns: int, values: NDArray[np.float64], places: NDArray[np.int64], /) -> int: ...

@@ -4,9 +4,11 @@
 alone, and what is said here must agree with it: bit for bit in the order, and within a few units in the probabilities.
 """
 
+import functools
 import importlib
+from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,10 @@ except ImportError:  # there was no compiler
     kernel = None
 
 IndexArray = NDArray[np.int64]
+# Of a line: bytes as they are, the rank (None), numbers (one a row or one a prediction), or texts, all or chosen.
+Piece: TypeAlias = bytes | NDArray[Any] | tuple[Sequence[str]] | tuple[Sequence[str], IndexArray] | None
+
+_POWERS_OF_TEN = range(-292, 325)  # that float64 needs
 
 
 def is_for(dtype: np.dtype[Any], temperature: float) -> bool:
@@ -51,3 +57,34 @@ def rank(
     kernel.rank(logits, indices, probabilities, selected, 1.0 / temperature)
     left: NDArray[np.bool_] = np.isnan(probabilities[:, 0])
     return left
+
+
+def lines(
+    shape: tuple[int, int],
+    counts: IndexArray | None,
+    separator: str,
+    parts: tuple[Sequence[Piece], Sequence[Piece], Sequence[Piece]],
+    between: bytes = b"",
+) -> bytes:
+    """Write rows as text: of each the head, the body for each of its predictions, with `between` in between, the tail.
+
+    shape: (rows, k). counts: (rows,), how many of the k predictions stand; None: all. separator: of cells, which are
+    quoted where they must be; empty for JSON. parts: what head, body and tail are made of; arrays are contiguous. A
+    sequence of one text is that of every row.
+    """
+    assert kernel is not None
+    head, body, tail = map(tuple, parts)
+    code = ord(separator) if separator else 0
+    text: bytes = kernel.lines(*shape, counts, code, _powers_of_ten(), head, body, tail, between)
+    return text
+
+
+@functools.cache
+def _powers_of_ten() -> NDArray[np.uint64]:
+    """The upper 128 bits of each power of ten, rounded up, as two words."""
+    words = np.empty((len(_POWERS_OF_TEN), 2), np.uint64)
+    for place, power in enumerate(_POWERS_OF_TEN):
+        size = (10 ** abs(power)).bit_length()
+        bits = ((10**power << 128) >> size if power >= 0 else (1 << (127 + size)) // 10**-power) + 1
+        words[place] = bits >> 64, bits & (1 << 64) - 1
+    return words

@@ -9,6 +9,7 @@
    2^-m goes into the power of two, and no digit is lost. */
 
 #define PY_SSIZE_T_CLEAN
+#include "lines.h"
 #include "text.h"
 
 #include <limits.h>
@@ -313,6 +314,7 @@ static PyMethodDef functions[] = {
     {"variants", names, METH_NOARGS, names_doc},
     {"table", table, METH_VARARGS, table_doc},
     {"arrays", arrays, METH_VARARGS, arrays_doc},
+    {"lines", lines, METH_VARARGS, lines_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from softmax_cli.batch import Ranked
+from softmax_cli.sinks import compiled_lines
 from softmax_cli.sinks.base import EncodingSink, SinkOptions
 from softmax_cli.sinks.frames import FrameBuilder
 from softmax_cli.sinks.target import Target
@@ -35,7 +36,9 @@ class DelimitedSink(EncodingSink):
 
     def __init__(self, target: Target, options: SinkOptions):
         self._target = target
-        self._builder = FrameBuilder(options)
+        self._is_compiled = compiled_lines.are_there() and not options.csv_safe
+        self._builder = FrameBuilder(options, at_once=not self._is_compiled)
+        self._wide = options.layout == "wide"
         self._safe = options.csv_safe
         self._header = True
         self.head_bytes = 0
@@ -54,21 +57,30 @@ class DelimitedSink(EncodingSink):
         """Write a batch, and hand it to the system."""
         encoded = self.encode(ranked)
         if self._header:
-            self.head_bytes = encoded.getvalue().find(b"\n") + 1
+            self.head_bytes = encoded.find(b"\n") + 1
         self._header = False
         self.put(encoded)
 
-    def encode(self, ranked: Ranked) -> io.BytesIO:
+    def encode(self, ranked: Ranked) -> bytes:
         """Turn a batch into lines; the first with the header."""
+        lines = self._compiled(ranked) if self._is_compiled else None
+        if lines is not None:
+            return (self.separator.join(self._builder.names()) + "\n").encode() + lines if self._header else lines
         buffer = io.BytesIO()
         frame = self._builder.build(ranked)
         frame = as_text(frame) if self._safe else frame
         frame.write_csv(buffer, include_header=self._header, separator=self.separator)
-        return buffer
+        return buffer.getvalue()
 
-    def put(self, encoded: io.BytesIO) -> None:
+    def _compiled(self, ranked: Ranked) -> bytes | None:
+        has_ids, k = self._builder.settle(ranked)
+        if self._wide:
+            return compiled_lines.delimited_wide(ranked, self.separator, has_ids, k)
+        return compiled_lines.delimited_long(ranked, self.separator, has_ids)
+
+    def put(self, encoded: bytes) -> None:
         """Hand lines to the system."""
-        self._target.write(encoded.getbuffer())
+        self._target.write(encoded)
         self._target.flush()
 
     def close(self) -> None:

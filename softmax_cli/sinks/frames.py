@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _OF_A_CLASS = ("rank", "index", "label", "logit", "probability")
 
 
+@functools.cache
 def begin_with_tables() -> Callable[[], object]:
     """Begin to import the table library on a thread: it takes as long as many a file, of which none is read yet.
 
@@ -34,10 +35,14 @@ def begin_with_tables() -> Callable[[], object]:
 
 
 class FrameBuilder:
-    """Turns batches into tables of one schema, which the first batch decides."""
+    """Turns batches into tables of one schema, which the first batch decides.
 
-    def __init__(self, options: SinkOptions):
-        self._wait_for_tables = begin_with_tables()
+    at_once: whether to begin with the import of the table library before there is a batch.
+    """
+
+    def __init__(self, options: SinkOptions, at_once: bool = True):
+        if at_once:
+            begin_with_tables()
         self._options = options
         self._has_ids: bool | None = None
         self._k: int | None = None
@@ -51,13 +56,20 @@ class FrameBuilder:
     def columns(self, columns: Mapping[str, Any]) -> None:
         self._has_ids, self._k = bool(columns["ids"]), int(columns["k"])
 
-    def build(self, ranked: Ranked) -> pl.DataFrame:
-        """Return the rows of a batch.
+    def names(self) -> list[str]:
+        """The names of the columns, but for `abstained`, once they are settled."""
+        first = ["source", "row", *(["id"] if self._has_ids else [])]
+        if self._options.layout == "long":
+            return [*first, *_OF_A_CLASS]
+        places = range(1, (self._k or 0) + 1)
+        return first + [f"{name}_{place}" for place in places for name in ("index", "label", "probability")]
 
-        Raises InputError where it doesn't fit the columns of the batches before.
+    def settle(self, ranked: Ranked) -> tuple[bool, int]:
+        """Let the first batch decide the columns: whether there are ids, and of how many classes, if wide.
+
+        Raises InputError where a batch doesn't fit the columns of those before.
         """
-        self._wait_for_tables()
-        if self._has_ids is None:
+        if self._has_ids is None or self._k is None:
             self._has_ids = ranked.ids is not None
             self._k = ranked.k
         if ranked.ids is not None and not self._has_ids:
@@ -67,6 +79,22 @@ class FrameBuilder:
                 at=Location(ranked.source),
                 hint="use -f jsonl, --output-dir, or inputs of one kind",
             )
+        if ranked.k > self._k and self._options.layout == "wide":
+            raise InputError(
+                "class-count",
+                f"{ranked.k} classes a row, but the columns are for {self._k}",
+                at=Location(ranked.source),
+                hint="use --layout long, or -k with no more than the fewest classes",
+            )
+        return self._has_ids, self._k
+
+    def build(self, ranked: Ranked) -> pl.DataFrame:
+        """Return the rows of a batch.
+
+        Raises InputError where it doesn't fit the columns of the batches before.
+        """
+        begin_with_tables()()
+        self.settle(ranked)
         return self._long(ranked) if self._options.layout == "long" else self._wide(ranked)
 
     def _long(self, ranked: Ranked) -> pl.DataFrame:
@@ -97,13 +125,6 @@ class FrameBuilder:
     def _wide(self, ranked: Ranked) -> pl.DataFrame:
         import polars as pl
 
-        if ranked.k > (self._k or 0):
-            raise InputError(
-                "class-count",
-                f"{ranked.k} classes a row, but the columns are for {self._k}",
-                at=Location(ranked.source),
-                hint="use --layout long, or -k with no more than the fewest classes",
-            )
         kept = ranked.kept()
         columns: dict[str, Any] = {"source": source_column(ranked), "row": ranked.rows}
         if self._has_ids:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from softmax_cli.batch import Ranked
 from softmax_cli.errors import InputError
+from softmax_cli.sinks import compiled_lines
 from softmax_cli.sinks.base import EncodingSink, SinkOptions
 from softmax_cli.sinks.frames import begin_with_tables, chosen, labels_of, source_column
 from softmax_cli.sinks.target import Target
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 
 def json_lines(ranked: Ranked) -> bytes:
     """Return a batch as one JSON object a line."""
+    if not len(ranked):
+        return b""
+    lines = compiled_lines.json_lines(ranked)
+    return _lines_of_tables(ranked) if lines is None else lines
+
+
+def _lines_of_tables(ranked: Ranked) -> bytes:
+    begin_with_tables()()
     import polars as pl
 
     kept = None if ranked.counts is None else ranked.kept().reshape(-1)
@@ -68,7 +77,7 @@ def _nested(predictions: pl.Series, kept: NDArray[np.bool_]) -> pl.Series:
 
 def json_objects(ranked: Ranked) -> list[bytes]:
     """Return a batch as JSON objects: one a row, and one in the place of each input that failed."""
-    rows = json_lines(ranked).splitlines() if len(ranked) else []
+    rows = json_lines(ranked).splitlines()
     for done, fault in enumerate(ranked.faults):
         rows.insert(fault.place + done, _error_object(fault.error))
     return rows
@@ -87,7 +96,8 @@ class JsonLinesSink(EncodingSink):
     head_bytes = 0
 
     def __init__(self, target: Target, options: SinkOptions):
-        self._wait_for_tables = begin_with_tables()
+        if not compiled_lines.are_there():
+            begin_with_tables()
         self._target = target
 
     @property
@@ -104,10 +114,9 @@ class JsonLinesSink(EncodingSink):
 
     def encode(self, ranked: Ranked) -> bytes:
         """Turn a batch into lines."""
-        self._wait_for_tables()
         if ranked.faults:
             return b"".join(row + b"\n" for row in json_objects(ranked))
-        return json_lines(ranked) if len(ranked) else b""
+        return json_lines(ranked)
 
     def put(self, encoded: bytes) -> None:
         """Hand lines to the system."""
@@ -125,7 +134,8 @@ class JsonSink(EncodingSink):
     """Writes the same objects in one array."""
 
     def __init__(self, target: Target, options: SinkOptions):
-        self._wait_for_tables = begin_with_tables()
+        if not compiled_lines.are_there():
+            begin_with_tables()
         self._target = target
         self._empty = True
 
@@ -135,7 +145,6 @@ class JsonSink(EncodingSink):
 
     def encode(self, ranked: Ranked) -> bytes:
         """Turn a batch into objects with commas between."""
-        self._wait_for_tables()
         return b",\n".join(json_objects(ranked))
 
     def put(self, encoded: bytes) -> None:

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from safetensors.numpy import save_file
 
-from tests.conftest import ROOT, SAMPLES, Run
+from tests.conftest import ROOT, SAMPLES, Run, of_the_kernel
 
 ROWS, CLASSES = 60_000, 40
 READ_ON = """
@@ -139,8 +139,9 @@ def test_a_limit_on_open_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("x.npy", "-o", "out.csv"),
-        ("x.npy", "-f", "jsonl"),
+        ("x.npy", "-o", "out.parquet"),
+        ("x.npy", "-o", "out.csv", "--abstain-below", "0.5"),
+        ("x.npy", "-f", "jsonl", "--abstain-below", "0.5"),
         ("x.parquet",),
         ("long.csv",),
         ("wide.csv",),
@@ -170,9 +171,12 @@ def test_a_limit_on_memory(tmp_path: Path, arguments: tuple[str, ...]) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="such a limit means other things elsewhere")
-def test_little_memory_for_a_little_work(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "format_name", ["table", *(pytest.param(name, marks=of_the_kernel) for name in ("csv", "jsonl"))]
+)
+def test_little_memory_for_a_little_work(tmp_path: Path, format_name: str) -> None:
     (tmp_path / "x.csv").write_text("1,2,3\n")
-    command = [sys.executable, "-c", LIMITED, "RLIMIT_AS", str(600 << 20), "x.csv"]
+    command = [sys.executable, "-c", LIMITED, "RLIMIT_AS", str(600 << 20), "x.csv", "-f", format_name]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
 

@@ -1,0 +1,1 @@
+"""Sinks: what they write, byte for byte."""
