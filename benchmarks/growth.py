@@ -37,11 +37,12 @@ INPUTS = (
 
 
 def grow(suite: Suite, data: Input) -> None:
+    suite.forget()
     contestants = {}
     for times in TIMES:
         path: Path = getattr(suite, data.source)(times * data.rows, data.classes)
-        output = str(suite.output(f"grown-{times}.{data.output}"))  # replacing a larger one takes time of its own
-        contestants[f"{times} ×"] = Contestant([*SOFTMAX, str(path), "-q", "-o", output])
+        output = suite.output(f"grown-{times}.{data.output}")
+        contestants[f"{times} ×"] = Contestant([*SOFTMAX, str(path), "-q", "-o", str(output)], output)
     results = interleaved(contestants, suite.runs)
     suite.report.table(data.title, results, "1 ×")
     first, middle, last = results.values()

@@ -1,7 +1,7 @@
-"""Runs a command, prints its seconds, processor seconds and peak memory in KiB: `python launch.py FILE|- COMMAND...`.
+"""Runs a command, prints its seconds, processor seconds and peak memory in KiB: `launch.py HOW FILE COMMAND...`.
 
-FILE is piped into it. A process of its own, and a small one: what a process peaks at begins with what the one that
-started it held.
+HOW it gets FILE: `pipe`, from another process; `stdin`, as its stdin; `none`. A process of its own, and a small one:
+what a process peaks at begins with what the one that started it held.
 """
 
 import os
@@ -13,9 +13,9 @@ UNITS = 1024 if sys.platform == "darwin" else 1  # what ru_maxrss counts in, in 
 
 
 def main() -> int:
-    piped, *command = sys.argv[1:]
-    feeder = None if piped == "-" else subprocess.Popen(["cat", piped], stdout=subprocess.PIPE)
-    stdin = subprocess.DEVNULL if feeder is None else feeder.stdout
+    how, file, *command = sys.argv[1:]
+    feeder = subprocess.Popen(["cat", file], stdout=subprocess.PIPE) if how == "pipe" else None
+    stdin = feeder.stdout if feeder is not None else os.open(file if how == "stdin" else os.devnull, os.O_RDONLY)
     begin = time.perf_counter()
     process = subprocess.Popen(command, stdin=stdin, stdout=subprocess.DEVNULL)
     if feeder is not None and feeder.stdout is not None:

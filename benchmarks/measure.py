@@ -18,11 +18,12 @@ SOFTMAX = (str(Path(sys.executable).with_name("softmax")),)
 
 @dataclass(frozen=True)
 class Contestant:
-    """A command to measure. piped: a file that another process pipes into it; output: what it writes."""
+    """A command to measure. output: the file that it writes. how: it gets `file`, as `launch.py` says."""
 
     command: Sequence[str]
-    piped: Path | None = None
     output: Path | None = None
+    how: str = "none"
+    file: Path = Path("-")
 
 
 @dataclass(frozen=True)
@@ -64,14 +65,24 @@ def usable_cores() -> int:
 
 
 def run_once(contestant: Contestant) -> tuple[float, float, float]:
-    """Run a command to its end: seconds, processor seconds, and peak memory in MiB."""
+    """Run a command to its end: seconds, processor seconds, and peak memory in MiB.
+
+    What an earlier run wrote is removed before, and nothing waits for the disk: neither is this one's work.
+    """
+    if contestant.output is not None:
+        contestant.output.unlink(missing_ok=True)
+    os.sync()
     threads = str(usable_cores())
     pools = dict.fromkeys(("BENCHMARK_THREADS", "POLARS_MAX_THREADS", "OMP_NUM_THREADS"), threads)
     environment = {**os.environ, **({} if contestant.command[0] in SOFTMAX else pools)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    launch = [sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py")), str(contestant.piped or "-")]
+    launch = [sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py"))]
     launched = subprocess.run(
-        [*launch, *contestant.command], stdout=subprocess.PIPE, text=True, env=environment, check=False
+        [*launch, contestant.how, str(contestant.file), *contestant.command],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+        check=False,
     )
     if launched.returncode:
         raise SystemExit(f"failed with {launched.returncode}: {' '.join(contestant.command)}")

@@ -84,6 +84,7 @@ def script(name: str, *arguments: object) -> list[str]:
 
 
 def rank(suite: Suite, job: Job) -> None:
+    suite.forget()
     source: Path = getattr(suite, job.source)(job.rows, job.classes)
     options = ["-k", str(job.top), "-q", "-o"]
 
@@ -91,18 +92,18 @@ def rank(suite: Suite, job: Job) -> None:
         return suite.output(f"{name.replace(', ', '-').replace(' ', '-')}.{job.output}")
 
     contestants = {OURS: Contestant([*SOFTMAX, str(source), *options, str(place(OURS))], output=place(OURS))}
-    if job.pipe:
-        piped = f"{OURS} < pipe"
-        command = [*SOFTMAX, "-", *options, str(place("pipe"))]
-        contestants[piped] = Contestant(command, piped=source, output=place("pipe"))
+    through_stdin = {"softmax < file": "stdin", "cat file | softmax": "pipe"} if job.pipe else {}
+    for name, how in through_stdin.items():
+        command = [*SOFTMAX, "-", *options, str(place(how))]
+        contestants[name] = Contestant(command, place(how), how, source)
     for name, (module, *more) in job.rivals.items():
         command = script(module, source, place(name), job.top, *more)
         contestants[name] = Contestant(command, output=place(name))
     results = interleaved(contestants, suite.runs)
     suite.report.table(job.title, results, OURS, job.bars, agreement(contestants))
-    if job.pipe:
-        over = results[piped].median / results[OURS].median
-        suite.report.bar(f"{job.title}: a pipe's time, times the file's", over, OVER_FILE)
+    for name in through_stdin:
+        over = results[name].median / results[OURS].median
+        suite.report.bar(f"{job.title}: time of {name}, times the file's", over, OVER_FILE)
     if job.less_memory:
         _compare_memory(suite, job.title, results, job.rivals)
     for contestant in contestants.values():
@@ -142,9 +143,9 @@ def _best(output: Path) -> np.ndarray:
 def apply(suite: Suite, job: Apply) -> None:
     source = suite.npy(job.rows, job.classes)
     place = {name: suite.output(f"{name.replace(', ', '-').replace(' ', '-')}.npy") for name in (OURS, *job.rivals)}
-    contestants = {OURS: Contestant([*SOFTMAX, "apply", str(source), "-q", "-o", str(place[OURS])])}
+    contestants = {OURS: Contestant([*SOFTMAX, "apply", str(source), "-q", "-o", str(place[OURS])], place[OURS])}
     for name, (module, *more) in job.rivals.items():
-        contestants[name] = Contestant(script(module, source, place[name], *more))
+        contestants[name] = Contestant(script(module, source, place[name], *more), place[name])
     results = interleaved(contestants, suite.runs)
     ours = np.load(place[OURS], mmap_mode="r")[:1000]
     for name, path in place.items():

@@ -21,10 +21,10 @@ def overlap(
 ) -> Iterator[R]:
     """Apply `work` on `jobs` threads and yield the results in order, while a thread goes on reading.
 
-    At most `2 * jobs + 1` items are under way. An exception of the reader or of `work` is raised at its place.
+    At most `jobs + 2` items are under way. An exception of the reader or of `work` is raised at its place.
     idle: called once where a result is long in coming.
     """
-    results: queue.Queue[Future[R] | BaseException | None] = queue.Queue(2 * jobs)
+    results: queue.Queue[Future[R] | BaseException | None] = queue.Queue(jobs + 1)
     stop = threading.Event()
 
     def hand_on(item: Future[R] | BaseException | None) -> None:

@@ -16,6 +16,9 @@ from softmax_cli.sinks.target import STDOUT, Target, open_target
 
 LAYOUTS = ("long", "wide")
 
+# As few as cost no time: what is under way stays small. A table of the library is dearer to begin with.
+_OF_TEXT, _OF_TABLES = 1 << 13, 1 << 15
+
 
 @dataclass(frozen=True, slots=True)
 class OutputFormat:
@@ -26,7 +29,7 @@ class OutputFormat:
     for_people: bool = False
     layouts: tuple[str, ...] = LAYOUTS
     resumable: bool = False  # its sink is a ResumableSink
-    gathers: bool = True  # its sink is an EncodingSink, and many small batches are joined
+    lines_together: int = 0  # its sink is an EncodingSink, and takes about so many lines at once; 0: any batch
 
     def make(self, target: Target, options: SinkOptions, screen: Screen) -> Sink:
         """Make the sink; only what people read takes a screen."""
@@ -37,15 +40,21 @@ class OutputFormat:
 
 FORMATS: Mapping[str, OutputFormat] = MappingProxyType(
     {
-        "table": OutputFormat("table:TableSink", (".txt",), for_people=True, gathers=False),
-        "csv": OutputFormat("delimited:DelimitedSink", (".csv",), resumable=True),
-        "tsv": OutputFormat("delimited:TsvSink", (".tsv",), resumable=True),
-        "json": OutputFormat("json_rows:JsonSink", (".json",), layouts=("long",)),
-        "jsonl": OutputFormat("json_rows:JsonLinesSink", (".jsonl", ".ndjson"), layouts=("long",), resumable=True),
-        "parquet": OutputFormat("columnar:ParquetSink", (".parquet",)),
-        "arrow": OutputFormat("columnar:ArrowSink", (".arrow", ".feather")),
-        "npz": OutputFormat("npz:NpzSink", (".npz",), layouts=("long",), gathers=False),
-        "markdown": OutputFormat("markdown:MarkdownSink", (".md",), gathers=False),
+        "table": OutputFormat("table:TableSink", (".txt",), for_people=True),
+        "csv": OutputFormat("delimited:DelimitedSink", (".csv",), resumable=True, lines_together=_OF_TEXT),
+        "tsv": OutputFormat("delimited:TsvSink", (".tsv",), resumable=True, lines_together=_OF_TEXT),
+        "json": OutputFormat("json_rows:JsonSink", (".json",), layouts=("long",), lines_together=_OF_TEXT),
+        "jsonl": OutputFormat(
+            "json_rows:JsonLinesSink",
+            (".jsonl", ".ndjson"),
+            layouts=("long",),
+            resumable=True,
+            lines_together=_OF_TEXT,
+        ),
+        "parquet": OutputFormat("columnar:ParquetSink", (".parquet",), lines_together=_OF_TABLES),
+        "arrow": OutputFormat("columnar:ArrowSink", (".arrow", ".feather"), lines_together=_OF_TABLES),
+        "npz": OutputFormat("npz:NpzSink", (".npz",), layouts=("long",)),
+        "markdown": OutputFormat("markdown:MarkdownSink", (".md",)),
     }
 )
 
@@ -77,8 +86,8 @@ def open_sink(name: str, output: str, options: SinkOptions, screen: Screen | Non
 
     with open_target(output) as target:
         sink = FORMATS[name].make(target, options, screen or Screen())
-        if FORMATS[name].gathers:
-            sink = GatheringSink(cast(EncodingSink, sink), options.jobs)
+        if lines := FORMATS[name].lines_together:
+            sink = GatheringSink(cast(EncodingSink, sink), lines, options.jobs)
         try:
             yield sink
             sink.close()

@@ -19,7 +19,7 @@ from softmax_cli.sinks.target import STDOUT, Target
 if TYPE_CHECKING:
     import polars as pl
 
-_GROUP_ROWS = 1 << 17
+_GROUP_ROWS = 1 << 16
 _GROUP_CELLS = 1 << 21
 _WAIT_SECONDS = 0.2
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -14,20 +14,21 @@ import numpy as np
 from softmax_cli.batch import Ranked
 from softmax_cli.sinks.base import EncodingSink, Sink
 
-_MOST_LINES = 1 << 15  # of rows × k
 _MOST_SECONDS = 0.5
 _SLOW_SECONDS = 0.05  # between batches: who waits for the first shouldn't wait for the second
 
 
 class GatheringSink(Sink):
-    """Hands batches on to another sink, in order, those that come fast together; the bytes are the same.
+    """Hands batches on to another sink, in order, those that come fast together, and large ones in parts.
 
-    The first batch of a kind is handed on at once: what the sink refuses is then refused for the input at fault.
-    jobs: threads that encode; with one, nothing is encoded ahead.
+    The bytes are the same. The first batch of a kind is handed on at once: what the sink refuses is then refused for
+    the input at fault. lines: of rows × k, how many are handed on together. jobs: threads that encode; with one,
+    nothing is encoded ahead.
     """
 
-    def __init__(self, sink: EncodingSink, jobs: int):
+    def __init__(self, sink: EncodingSink, lines: int, jobs: int):
         self._sink = sink
+        self._most_lines = lines
         self._accepted: Ranked | None = None
         self._waiting: list[Ranked] = []
         self._lines = 0
@@ -51,20 +52,27 @@ class GatheringSink(Sink):
         self._lines += len(ranked) * ranked.k
         if self._last - before >= _SLOW_SECONDS:
             self.flush()
-        elif self._lines >= _MOST_LINES or self._last - self._since >= _MOST_SECONDS:
+        elif self._lines >= self._most_lines or self._last - self._since >= _MOST_SECONDS:
             self._hand_on()
 
     def _hand_on(self) -> None:
         waiting, self._waiting, self._lines = self._waiting, [], 0
         if not waiting:
             return
-        ranked = _joined(waiting)
-        if self._pool is None:
-            self._sink.write(ranked)
-            return
-        self._encoded.append(self._pool.submit(self._sink.encode, ranked))
-        while len(self._encoded) > self._jobs:
-            self._sink.put(self._encoded.popleft().result())
+        for ranked in self._parts(_joined(waiting)):
+            if self._pool is None:
+                self._sink.write(ranked)
+                continue
+            self._encoded.append(self._pool.submit(self._sink.encode, ranked))
+            while len(self._encoded) > self._jobs:
+                self._sink.put(self._encoded.popleft().result())
+
+    def _parts(self, ranked: Ranked) -> Iterator[Ranked]:
+        """A batch, cut where it has much more lines than are handed on together."""
+        count = max(1, len(ranked) * ranked.k // self._most_lines)
+        step = max(1, -(-len(ranked) // count))
+        for start in range(0, len(ranked), step):
+            yield ranked.part(start, start + step, ())
 
     def flush(self) -> None:
         """Hand on what waits."""

@@ -14,7 +14,7 @@ from softmax_cli.batch import LogitBatch, Source
 from softmax_cli.errors import FaultHandler, InputError, Location, fail_on_fault
 from softmax_cli.geometry import Geometry, cube_batch
 
-BATCH_BYTES = 1 << 23  # of values in one batch
+BATCH_BYTES = 1 << 22  # of values in one batch
 
 # Where a part of an array begins, (outer, inner), and what reads its values, (outer, classes, inner).
 Part: TypeAlias = tuple[int, int, Callable[[], NDArray[Any]]]
