@@ -1,7 +1,8 @@
-"""The compiled kernel, where there is one: the top classes of a row and the sum of its exponentials in C.
+"""The compiled kernel, where there is one: ranking rows, and numbers to and from text, in C.
 
-`c/kernel.c` is compiled when the package is installed, if there's a compiler. `ranking` does the same with numpy
-alone, and what is said here must agree with it: bit for bit in the order, and within a few units in the probabilities.
+The files in `c/` are compiled when the package is installed, if there's a compiler. All they do is done elsewhere, too:
+`ranking` does the same with numpy alone, and both must agree, bit for bit in the order, and within a few units in the
+probabilities. What is read and written as text must be what the table library makes of it.
 """
 
 import functools

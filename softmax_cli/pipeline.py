@@ -124,7 +124,7 @@ def rank_source(source: Source, options: RankOptions, idle: Callable[[], None] |
         for fault in faults:
             options.on_fault(fault.error)
         together = sorted([*ranked.faults, *faults], key=lambda fault: fault.place) if options.keep_faults else ()
-        yield replace(ranked, faults=together)
+        yield replace(ranked, faults=together) if together or ranked.faults else ranked
 
 
 def _parts(source: Source) -> Iterator[Part]:

@@ -150,13 +150,16 @@ static int text_of(PyObject *names, int64_t place, Text *text) {
     return name != Py_None && text->bytes == NULL ? -1 : 0;
 }
 
-/* Find the text of each of `count` predictions, or rows; adds to `room` what they take at the most. */
-static int take_texts(Piece *piece, PyObject *names, const int64_t *indices, int64_t count, size_t *room) {
+/* Find the text of each prediction, or row; adds to `room` what they take at the most. */
+static int take_texts(Piece *piece, PyObject *names, const int64_t *indices, const Shape *shape, int is_of_body,
+                      size_t *room) {
+    int64_t count = piece->is_of_row ? shape->rows : shape->rows * shape->k;
+    size_t times = (size_t)(is_of_body && piece->is_of_row ? shape->k : 1);
     Text *texts = piece->owned = malloc(sizeof(Text) * (size_t)(count + 1));
     if (texts == NULL) return PyErr_NoMemory(), -1;
     for (int64_t place = 0; place < count; place++) {
         if (text_of(names, indices == NULL ? place : indices[place], &texts[place])) return -1;
-        *room += most_bytes(texts[place]);
+        *room += times * most_bytes(texts[place]);
     }
     piece->kind = TEXTS;
     return 0;
@@ -177,57 +180,54 @@ static int take_text(Piece *piece, PyObject *names, const Shape *shape) {
     return 0;
 }
 
-/* Take an array of numbers, of one a row or one a prediction. */
-static int take_numbers(Piece *piece, PyObject *array, const Shape *shape) {
+/* Take an array of numbers: of one a row, or in the body of one a prediction. */
+static int take_numbers(Piece *piece, PyObject *array, const Shape *shape, int is_of_body) {
     if (PyObject_GetBuffer(array, &piece->numbers, PyBUF_FORMAT | PyBUF_C_CONTIGUOUS)) return -1;
     const Py_buffer *view = &piece->numbers;
     char format = view->format[0] && !view->format[1] ? view->format[0] : '?';
     piece->kind = format == 'f' ? SINGLES : format == 'd' ? DOUBLES : INTEGERS;
     piece->is_of_row = view->ndim == 1;
-    int fits = view->ndim == 1 || (view->ndim == 2 && view->shape[1] == shape->k);
-    if (fits && view->shape[0] == shape->rows && (piece->kind != INTEGERS || (strchr("lq", format) && view->itemsize == 8)))
-        return 0;
+    int fits = view->ndim == 1 || (view->ndim == 2 && is_of_body && view->shape[1] == shape->k);
+    int is_known = piece->kind != INTEGERS || (strchr("lq", format) && view->itemsize == 8);
+    if (fits && is_known && view->shape[0] == shape->rows) return 0;
     PyErr_SetString(PyExc_ValueError, "expected int64, float32 or float64, of one a row or one a prediction");
     return -1;
 }
 
-/* Take a piece; adds to `room` what it takes at the most in all `lines` in which it stands. */
-static int take(Piece *piece, PyObject *item, const Shape *shape, int64_t lines, size_t *room) {
+/* Take a piece of the body, which stands once a prediction, or of head or tail; adds to `room` what it takes at most. */
+static int take(Piece *piece, PyObject *item, const Shape *shape, int is_of_body, size_t *room) {
     PyObject *names, *indices = Py_None;
+    int64_t times = is_of_body ? shape->rows * shape->k : shape->rows;
     piece->kind = LITERAL;
     if (item == Py_None) {
         piece->kind = RANK;
     } else if (PyBytes_Check(item)) {
         be_literal(piece, PyBytes_AsString(item), PyBytes_Size(item));
     } else if (!PyTuple_Check(item)) {
-        if (take_numbers(piece, item, shape)) return -1;
+        if (take_numbers(piece, item, shape, is_of_body)) return -1;
     } else if (!PyArg_ParseTuple(item, "O|O", &names, &indices)) {
         return -1;
     } else if (indices != Py_None) {
-        if (take_numbers(piece, indices, shape)) return -1;
+        if (take_numbers(piece, indices, shape, is_of_body)) return -1;
         if (piece->kind != INTEGERS) return PyErr_SetString(PyExc_ValueError, "indices are int64"), -1;
-        int64_t count = piece->is_of_row ? shape->rows : shape->rows * shape->k;
-        return take_texts(piece, names, piece->numbers.buf, count, room);
-    } else if (PySequence_Size(names) == 1) {
-        if (take_text(piece, names, shape)) return -1;
+        return take_texts(piece, names, piece->numbers.buf, shape, is_of_body, room);
     } else {
-        size_t of_rows = 0;
+        Py_ssize_t count = PySequence_Size(names);
         piece->is_of_row = 1;
-        if (take_texts(piece, names, NULL, shape->rows, &of_rows)) return -1;
-        *room += of_rows * (size_t)(lines / (shape->rows ? shape->rows : 1));
-        return 0;
+        if (count < 0) return -1;
+        if (count != 1) return take_texts(piece, names, NULL, shape, is_of_body, room);
+        if (take_text(piece, names, shape)) return -1;
     }
-    *room += (size_t)lines * (piece->kind == LITERAL ? (size_t)piece->literal.length : LONGEST_NUMBER);
+    *room += (size_t)times * (piece->kind == LITERAL ? (size_t)piece->literal.length : LONGEST_NUMBER);
     return 0;
 }
 
-static int take_all(Pieces *pieces, PyObject *items, const Shape *shape, int64_t lines, size_t *room) {
+static int take_all(Pieces *pieces, PyObject *items, const Shape *shape, int is_of_body, size_t *room) {
     Py_ssize_t count = PyTuple_Size(items);
-    if (count < 0) return -1;
     pieces->pieces = calloc((size_t)count + 1, sizeof(Piece));
     if (pieces->pieces == NULL) return PyErr_NoMemory(), -1;
     for (; pieces->count < count; pieces->count++)
-        if (take(&pieces->pieces[pieces->count], PyTuple_GetItem(items, pieces->count), shape, lines, room)) {
+        if (take(&pieces->pieces[pieces->count], PyTuple_GetItem(items, pieces->count), shape, is_of_body, room)) {
             pieces->count++; /* what it holds is let go of with the others */
             return -1;
         }
@@ -259,9 +259,9 @@ const char lines_doc[] =
     "Write ranked rows as text: of each row the head, the body for each of its predictions, and the tail.\n\n"
     "counts: (rows,) int64, how many of the k predictions stand, or None: all. separator: of cells; 0 writes JSON.\n"
     "powers: those of ten, each as two words. head, body, tail: tuples of what stands there, one after another:\n"
-    "bytes as they are; None, the rank; an array of int64, float32 or float64, (rows,) or (rows, k); or texts, to be\n"
-    "quoted where they must be: (texts,), a sequence of one a row or of but one, or (names, indices). A text may be\n"
-    "None. between: bytes between two bodies. Returns bytes. Raises ValueError for other shapes and types.";
+    "bytes as they are; None, the rank; an array of int64, float32 or float64, (rows,) or in the body (rows, k); or\n"
+    "texts, to be quoted where they must be: (texts,), a sequence of one a row or of but one, or (names, indices). A\n"
+    "text may be None. between: bytes between two bodies. Returns bytes. Raises ValueError for other shapes and types.";
 
 PyObject *lines(PyObject *module, PyObject *arguments) {
     PyObject *items[3], *result = NULL;
@@ -269,8 +269,9 @@ PyObject *lines(PyObject *module, PyObject *arguments) {
     Text between;
     Py_ssize_t rows, k;
     int separator;
-    if (!PyArg_ParseTuple(arguments, "nnz*iy*OOOy#", &rows, &k, &counts, &separator, &powers, &items[0], &items[1],
-                          &items[2], &between.bytes, &between.length))
+    if (!PyArg_ParseTuple(arguments, "nnz*iy*O!O!O!y#", &rows, &k, &counts, &separator, &powers, &PyTuple_Type,
+                          &items[0], &PyTuple_Type, &items[1], &PyTuple_Type, &items[2], &between.bytes,
+                          &between.length))
         return NULL;
     Shape shape = {rows, k, (char)separator, powers.buf};
     Pieces parts[3] = {{0}};
@@ -281,7 +282,7 @@ PyObject *lines(PyObject *module, PyObject *arguments) {
         size_t room = (size_t)between.length * (size_t)(rows * k);
         int failed = 0;
         for (int part = 0; part < 3 && !failed; part++)
-            failed = take_all(&parts[part], items[part], &shape, part == 1 ? rows * k : rows, &room);
+            failed = take_all(&parts[part], items[part], &shape, part == 1, &room);
         if (!failed) result = written(parts, between, &shape, counts.buf, room);
     }
     for (int part = 0; part < 3; part++) let_go(&parts[part]);

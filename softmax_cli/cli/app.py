@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from softmax_cli.cli.boundary import guarded
 from softmax_cli.cli.command import SoftmaxCommand
+from softmax_cli.cli.plain_values import with_plain_values
 from softmax_cli.errors import UsageError
 
 # Each is the function of its name, in the module of its name, imported when it's needed: all together take a tenth of
@@ -47,6 +48,10 @@ class SoftmaxGroup(TyperGroup):
         if not standalone_mode:
             return code
         sys.exit(code)
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The parameters, that of the help among them."""
+        return with_plain_values(super().get_params(ctx))
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names of all commands."""

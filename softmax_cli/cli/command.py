@@ -1,4 +1,4 @@
-"""How a command shows its help."""
+"""How a command shows its help, and takes the values of its options."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ from typing import Any
 
 from typer.core import TyperCommand
 
+from softmax_cli.cli.plain_values import with_plain_values
+
 
 class SoftmaxCommand(TyperCommand):
     """A command whose help lists its options in groups: plain text, as rich panels take longer than the work."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The parameters, that of the help among them."""
+        return with_plain_values(super().get_params(ctx))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments, then each group of options, in the order of their first one."""

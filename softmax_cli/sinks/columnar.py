@@ -50,8 +50,10 @@ class FrameWriter:
             self._schema = frame.schema
             self._thread = threading.Thread(target=self._run, args=(self._schema,), daemon=True)
             self._thread.start()
+        if frame.schema != self._schema:
+            frame = frame.cast(self._schema)
         # In parts: the library reads several tables ahead, and those of a batch of narrow rows are long.
-        for part in frame.cast(self._schema).iter_slices(self._group_rows):
+        for part in frame.iter_slices(self._group_rows):
             self._put(part)
 
     def _put(self, item: pl.DataFrame | BaseException | None) -> None:

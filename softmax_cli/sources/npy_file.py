@@ -23,18 +23,27 @@ from softmax_cli.sources.npy_header import NpyHeader, native
 def file_parts(path: Path, header: NpyHeader, geometry: Geometry, at: Location) -> Iterator[Part]:
     """Yield the parts of a file in row order; the system is told to read them before they are asked for."""
     size = header.dtype.itemsize
-    for outer, inner, depth, width in piece_bounds(geometry, size):
-        if width == geometry.inner:
-            slab = geometry.classes * width * size
-            _announce(path, header.offset + outer * slab, depth * slab)
-        yield outer, inner, functools.partial(_read, path, header, geometry, (outer, inner, depth, width), at)
+    with contextlib.ExitStack() as stack:
+        announced: io.FileIO | None = None
+        with contextlib.suppress(OSError):  # whoever reads the parts says what is wrong with the file
+            announced = stack.enter_context(path.open("rb", buffering=0))
+        for outer, inner, depth, width in piece_bounds(geometry, size):
+            if width == geometry.inner and announced is not None:
+                slab = geometry.classes * width * size
+                _announce(announced.fileno(), header.offset + outer * slab, depth * slab)
+            yield outer, inner, functools.partial(_read, path, header, geometry, (outer, inner, depth, width), at)
 
 
-def _announce(path: Path, offset: int, length: int) -> None:
-    """Say that some bytes will be read soon; whoever reads them says what is wrong with the file."""
-    if hasattr(os, "posix_fadvise"):
-        with contextlib.suppress(OSError), path.open("rb", buffering=0) as file:
-            os.posix_fadvise(file.fileno(), offset, length, os.POSIX_FADV_WILLNEED)
+def _announce(file: int, offset: int, length: int) -> None:
+    """Say that some bytes will be read soon, if the last of them isn't in memory: looking for each costs more."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    with contextlib.suppress(OSError):
+        if hasattr(os, "RWF_NOWAIT"):
+            with contextlib.suppress(OSError):  # would have to wait, or the file system can't tell
+                os.preadv(file, [bytearray(1)], offset + length - 1, os.RWF_NOWAIT)
+                return
+        os.posix_fadvise(file, offset, length, os.POSIX_FADV_WILLNEED)
 
 
 def _read(

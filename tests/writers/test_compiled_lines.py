@@ -175,7 +175,7 @@ def test_what_is_out_of_the_ordinary_is_left_to_the_table_library() -> None:
     ("pieces", "error"),
     [
         ((np.zeros(3, np.int64),), ValueError),
-        ((np.zeros((2, 2), np.int64),), ValueError),
+        ((np.zeros((2, 1), np.int64),), ValueError),  # of predictions, but in the head
         ((np.zeros(2, np.int32),), ValueError),
         ((np.zeros(4, np.float32)[::2],), (ValueError, BufferError)),
         ((["a", "b"],), TypeError),
@@ -185,6 +185,7 @@ def test_what_is_out_of_the_ordinary_is_left_to_the_table_library() -> None:
         ((([1, 2],),), TypeError),
         (((["a", "\ud800"],),), UnicodeEncodeError),
         (("text",), TypeError),
+        (((3,),), TypeError),
     ],
 )
 def test_pieces_that_are_none(pieces: tuple[Any, ...], error: type[Exception]) -> None:
