@@ -24,7 +24,8 @@ except ImportError:  # there was no compiler
 
 IndexArray = NDArray[np.int64]
 # Of a line: bytes as they are, the rank (None), numbers (one a row or one a prediction), or texts, all or chosen.
-Piece: TypeAlias = bytes | NDArray[Any] | tuple[Sequence[str]] | tuple[Sequence[str], IndexArray] | None
+Texts: TypeAlias = Sequence[str | None]
+Piece: TypeAlias = bytes | NDArray[Any] | tuple[Texts] | tuple[Texts, IndexArray] | None
 
 _POWERS_OF_TEN = range(-292, 325)  # that float64 needs
 

@@ -87,7 +87,14 @@ static char *put_text(char *out, Text text, char separator) {
     return separator ? put_delimited(out, text, separator) : put_json(out, text);
 }
 
-static size_t most_bytes(Text text) { return 6 * (size_t)text.length + 4; }
+/* How many bytes a text takes at the most: in JSON each of its bytes may be an escape, in a cell a doubled quote. */
+static size_t most_bytes(Text text, char separator) { return (separator ? 2 : 6) * (size_t)text.length + 4; }
+
+/* Set aside room for so many times so many bytes; more than there can be stays more than there can be. */
+static void reserve(size_t *room, size_t times, size_t bytes) {
+    const size_t most = PY_SSIZE_T_MAX;
+    *room = bytes && times > (most - (*room < most ? *room : most)) / bytes ? most : *room + times * bytes;
+}
 
 static char *put_not_finite(char *out, double value, int is_json) {
     const char *word = is_json ? "null" : isnan(value) ? "NaN" : value < 0 ? "-inf" : "inf";
@@ -159,7 +166,7 @@ static int take_texts(Piece *piece, PyObject *names, const int64_t *indices, con
     if (texts == NULL) return PyErr_NoMemory(), -1;
     for (int64_t place = 0; place < count; place++) {
         if (text_of(names, indices == NULL ? place : indices[place], &texts[place])) return -1;
-        *room += times * most_bytes(texts[place]);
+        reserve(room, times, most_bytes(texts[place], shape->separator));
     }
     piece->kind = TEXTS;
     return 0;
@@ -174,7 +181,7 @@ static void be_literal(Piece *piece, const char *bytes, Py_ssize_t length) {
 static int take_text(Piece *piece, PyObject *names, const Shape *shape) {
     Text text;
     if (text_of(names, 0, &text)) return -1;
-    char *escaped = piece->owned = malloc(most_bytes(text));
+    char *escaped = piece->owned = malloc(most_bytes(text, shape->separator));
     if (escaped == NULL) return PyErr_NoMemory(), -1;
     be_literal(piece, escaped, put_text(escaped, text, shape->separator) - escaped);
     return 0;
@@ -207,18 +214,18 @@ static int take(Piece *piece, PyObject *item, const Shape *shape, int is_of_body
         if (take_numbers(piece, item, shape, is_of_body)) return -1;
     } else if (!PyArg_ParseTuple(item, "O|O", &names, &indices)) {
         return -1;
+    } else if (!PyTuple_Check(names) && !PyList_Check(names)) { /* others may not hold on to the texts they give */
+        return PyErr_SetString(PyExc_TypeError, "expected a tuple or list of texts"), -1;
     } else if (indices != Py_None) {
         if (take_numbers(piece, indices, shape, is_of_body)) return -1;
         if (piece->kind != INTEGERS) return PyErr_SetString(PyExc_ValueError, "indices are int64"), -1;
         return take_texts(piece, names, piece->numbers.buf, shape, is_of_body, room);
     } else {
-        Py_ssize_t count = PySequence_Size(names);
         piece->is_of_row = 1;
-        if (count < 0) return -1;
-        if (count != 1) return take_texts(piece, names, NULL, shape, is_of_body, room);
+        if (PySequence_Size(names) != 1) return take_texts(piece, names, NULL, shape, is_of_body, room);
         if (take_text(piece, names, shape)) return -1;
     }
-    *room += (size_t)times * (piece->kind == LITERAL ? (size_t)piece->literal.length : LONGEST_NUMBER);
+    reserve(room, (size_t)times, piece->kind == LITERAL ? (size_t)piece->literal.length : LONGEST_NUMBER);
     return 0;
 }
 
@@ -244,7 +251,7 @@ static void let_go(Pieces *pieces) {
 }
 
 static PyObject *written(const Pieces parts[3], Text between, const Shape *shape, const int64_t *counts, size_t room) {
-    char *begin = room <= PY_SSIZE_T_MAX ? malloc(room + SLACK) : NULL, *end = begin;
+    char *begin = room < PY_SSIZE_T_MAX - SLACK ? malloc(room + SLACK) : NULL, *end = begin;
     if (begin == NULL) return PyErr_NoMemory();
     Py_BEGIN_ALLOW_THREADS
     end = put_rows(begin, parts, between, shape, counts);
@@ -260,8 +267,9 @@ const char lines_doc[] =
     "counts: (rows,) int64, how many of the k predictions stand, or None: all. separator: of cells; 0 writes JSON.\n"
     "powers: those of ten, each as two words. head, body, tail: tuples of what stands there, one after another:\n"
     "bytes as they are; None, the rank; an array of int64, float32 or float64, (rows,) or in the body (rows, k); or\n"
-    "texts, to be quoted where they must be: (texts,), a sequence of one a row or of but one, or (names, indices). A\n"
-    "text may be None. between: bytes between two bodies. Returns bytes. Raises ValueError for other shapes and types.";
+    "texts, to be quoted where they must be: (texts,), a tuple or list of one a row or of but one, or (names, indices).\n"
+    "A text may be None. between: bytes between two bodies. Returns bytes. Raises ValueError, TypeError or IndexError\n"
+    "for other shapes, types and indices, UnicodeEncodeError for a lone surrogate.";
 
 PyObject *lines(PyObject *module, PyObject *arguments) {
     PyObject *items[3], *result = NULL;
@@ -275,12 +283,14 @@ PyObject *lines(PyObject *module, PyObject *arguments) {
         return NULL;
     Shape shape = {rows, k, (char)separator, powers.buf};
     Pieces parts[3] = {{0}};
-    if (rows < 0 || k < 0 || powers.len != POWERS_OF_TEN * (Py_ssize_t)sizeof(Power) ||
-        (counts.buf != NULL && counts.len != rows * 8)) {
-        PyErr_SetString(PyExc_ValueError, "expected a count of every row, and the powers of ten");
+    if (rows < 0 || k < 0 || rows > PY_SSIZE_T_MAX / (Py_ssize_t)sizeof(Text) / (k > 0 ? k : 1) - 1 || separator < 0 ||
+        separator > 127 || powers.len != POWERS_OF_TEN * (Py_ssize_t)sizeof(Power) ||
+        (counts.buf != NULL && (counts.len % 8 || counts.len / 8 != rows))) {
+        PyErr_SetString(PyExc_ValueError, "expected fewer rows, a count of each, an ASCII separator and powers of ten");
     } else {
-        size_t room = (size_t)between.length * (size_t)(rows * k);
+        size_t room = 0;
         int failed = 0;
+        reserve(&room, (size_t)(rows * k), (size_t)between.length);
         for (int part = 0; part < 3 && !failed; part++)
             failed = take_all(&parts[part], items[part], &shape, part == 1, &room);
         if (!failed) result = written(parts, between, &shape, counts.buf, room);

@@ -69,7 +69,8 @@ def _sources(ranked: Ranked) -> tuple[Sequence[str]]:
 
 
 def _label(ranked: Ranked) -> compiled.Piece:
-    return ranked.indices if ranked.names is None else (ranked.names, np.ascontiguousarray(ranked.indices))
+    indices = np.ascontiguousarray(ranked.indices)
+    return indices if ranked.names is None else (ranked.names, indices)
 
 
 def _separated(cells: Pieces, separator: str) -> list[compiled.Piece]:

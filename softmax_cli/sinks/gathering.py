@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -43,8 +43,10 @@ class GatheringSink(Sink):
         if self._accepted is None or not _alike(ranked, self._accepted):
             self.flush()
             self._accepted = None
-            self._sink.write(ranked)
+            first, *others = self._parts(ranked)
+            self._sink.write(first)
             self._accepted = ranked
+            self._encode(others)
             return
         if not self._waiting:
             self._since = self._last
@@ -57,9 +59,11 @@ class GatheringSink(Sink):
 
     def _hand_on(self) -> None:
         waiting, self._waiting, self._lines = self._waiting, [], 0
-        if not waiting:
-            return
-        for ranked in self._parts(_joined(waiting)):
+        if waiting:
+            self._encode(self._parts(_joined(waiting)))
+
+    def _encode(self, parts: Iterable[Ranked]) -> None:
+        for ranked in parts:
             if self._pool is None:
                 self._sink.write(ranked)
                 continue
@@ -68,9 +72,12 @@ class GatheringSink(Sink):
                 self._sink.put(self._encoded.popleft().result())
 
     def _parts(self, ranked: Ranked) -> Iterator[Ranked]:
-        """A batch, cut where it has much more lines than are handed on together."""
-        count = max(1, len(ranked) * ranked.k // self._most_lines)
-        step = max(1, -(-len(ranked) // count))
+        """A batch, cut where it has much more lines than are handed on together; whole with the errors of inputs."""
+        count = 1 if ranked.faults else max(1, len(ranked) * ranked.k // self._most_lines)
+        step = -(-len(ranked) // count)
+        if count == 1:
+            yield ranked
+            return
         for start in range(0, len(ranked), step):
             yield ranked.part(start, start + step, ())
 
@@ -107,7 +114,7 @@ def _alike(one: Ranked, other: Ranked) -> bool:
         and (one.positions is None) == (other.positions is None)
         and (one.abstained is None) == (other.abstained is None)
         and one.are_sets == other.are_sets
-        and len(one.shape) == len(other.shape) < 2
+        and (one.shape == other.shape or len(one.shape) == len(other.shape) == 1)
         and not one.faults
     )
 

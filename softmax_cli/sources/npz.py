@@ -173,8 +173,8 @@ def _open_saved(archive: Archive, source: Input, options: ReadOptions) -> Source
 
     def pieces() -> Iterator[tuple[LogitBatch, Mapping[str, Any]]]:
         for batch in base:
-            texts = {name: values[batch.rows] for name, values in beside.items()}
-            yield batch, {name: part.tolist() if part.dtype.kind == "U" else part for name, part in texts.items()}
+            parts = {name: values[batch.rows] for name, values in beside.items()}
+            yield batch, {name: part.tolist() if part.dtype.kind == "U" else part for name, part in parts.items()}
 
     return saved.SavedSource(base, saved.About.of(about, source.at), pieces)
 
@@ -187,6 +187,5 @@ def _beside(archive: Archive, name: str, rows: int | None) -> NDArray[Any]:
     values = archive.read(name)
     dimensions, kind = _BESIDE.get(name, (0, "Ub")) if name != "labels" else (1, "U")
     if values.ndim != dimensions or values.dtype.kind not in kind or (rows is not None and len(values) != rows):
-        message = f"array {name!r} beside the logits is {shape_text(values.shape)} {values.dtype}"
-        raise InputError("bad-shape", message, at=archive.at, hint="--array logits takes the logits alone")
-    return values
+        raise saved.not_saved(name, f"{shape_text(values.shape)} {values.dtype}", archive.at)
+    return saved.numbers(values, name, dimensions, archive.at) if kind == "i" else values

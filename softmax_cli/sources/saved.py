@@ -79,6 +79,23 @@ class SavedSource:
             yield from restored(batch, columns, self.about.per_row)
 
 
+def numbers(values: Any, name: str, dimensions: int, at: Location) -> NDArray[np.int64]:
+    """The numbers of a column beside saved logits.
+
+    Raises InputError for anything but integers of so many dimensions.
+    """
+    array = np.asarray(values)
+    if array.ndim != dimensions or array.dtype.kind not in "iu":
+        raise not_saved(name, f"{array.dtype} in {array.ndim} dimensions", at)
+    return array.astype(np.int64, copy=False)
+
+
+def not_saved(name: str, what: str, at: Location) -> InputError:
+    """The error that a column beside saved logits isn't what `--save-logits` writes."""
+    message = f"{name!r} beside the logits is {what}"
+    return InputError("bad-shape", message, at=at, hint="--array logits takes the logits alone")
+
+
 def restored(batch: LogitBatch, columns: Mapping[str, Any], per_row: bool) -> Iterator[LogitBatch]:
     """Give the rows of a batch their inputs back; where an input has many rows, a batch for each input."""
     sources: Sequence[str] = columns["source"]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from softmax_cli.batch import SAVED_KEY, LogitBatch, Source
-from softmax_cli.errors import InputError
+from softmax_cli.errors import InputError, Location
 from softmax_cli.sources import saved
 from softmax_cli.sources.base import ReadOptions, rows_or_columns
 from softmax_cli.sources.frames import FrameSource, polars_errors, scan_parquet
 from softmax_cli.sources.stream import Input
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _BESIDE = ("source", "row", "id", "position")
 
@@ -58,9 +61,19 @@ def _pieces(table: FrameSource) -> Iterator[tuple[LogitBatch, Mapping[str, Any]]
         keep = table.sound_rows(frame, row)
         row += len(frame)
         frame = frame if keep.all() else frame.filter(keep)
-        columns: dict[str, Any] = {"row": frame["row"].to_numpy(), "source": frame["source"].to_list()}
-        if "id" in beside:
-            columns["id"] = frame["id"].to_list()
-        if "position" in beside:
-            columns["position"] = frame["position"].to_numpy()
+        columns: dict[str, Any] = {name: _column(frame[name], table.at) for name in beside}
         yield LogitBatch(table.name, table.values(frame), rows[keep]), columns
+
+
+def _column(column: pl.Series, at: Location) -> Any:
+    """A column beside the logits: texts, or numbers.
+
+    Raises InputError for one that isn't what `--save-logits` writes.
+    """
+    import polars as pl
+
+    if column.name in ("row", "position"):
+        return saved.numbers(column.to_numpy(), column.name, 1 if column.name == "row" else 2, at)
+    if column.dtype != pl.String or (column.name == "source" and column.null_count()):
+        raise saved.not_saved(column.name, f"{column.dtype} with {column.null_count()} nulls", at)
+    return column.to_list()

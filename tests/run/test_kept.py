@@ -140,6 +140,46 @@ def test_damaged_notes(softmax_here: Here, tmp_path: Path, member: str, value: A
     assert "error[bad-" in err
 
 
+def kept_grid(softmax_here: Here, make: Make, tmp_path: Path, suffix: str) -> tuple[Path, str]:
+    """Kept logits of nine rows over two axes, and their result."""
+    path = save(tmp_path / "x.npy", np.random.default_rng(1).normal(size=(3, 3, 3)).astype(np.float32))
+    kept = tmp_path / f"kept{suffix}"
+    softmax_here("run", passing(make, [None, 3, 3]), path, "--axis", "1", "--save-logits", kept)
+    return kept, softmax_here(kept, "-f", "jsonl")[1]
+
+
+@pytest.mark.parametrize("kind", ["i1", "i4", ">i8"])
+def test_numbers_of_another_type(softmax_here: Here, make: Make, tmp_path: Path, kind: str) -> None:
+    kept, out = kept_grid(softmax_here, make, tmp_path, ".npz")
+    arrays = dict(np.load(kept))
+    np.savez(kept, **{name: array.astype(kind) if array.dtype.kind == "i" else array for name, array in arrays.items()})
+    assert softmax_here(kept, "-f", "jsonl")[:2] == (0, out)
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "is_right"),
+    [
+        ("row", pl.Int8, True),
+        ("row", pl.UInt64, True),
+        ("row", pl.String, False),
+        ("row", pl.Float64, False),
+        ("position", pl.Array(pl.Int16, 2), True),
+        ("position", pl.List(pl.Int64), False),
+        ("position", pl.Array(pl.Float32, 2), False),
+        ("source", pl.Categorical, False),
+    ],
+)
+def test_columns_of_another_type(
+    softmax_here: Here, make: Make, tmp_path: Path, name: str, dtype: Any, is_right: bool
+) -> None:
+    kept, out = kept_grid(softmax_here, make, tmp_path, ".parquet")
+    metadata = {"softmax": pl.read_parquet_metadata(kept)["softmax"]}
+    pl.read_parquet(kept).with_columns(pl.col(name).cast(dtype)).write_parquet(kept, metadata=metadata)
+    code, again, err = softmax_here(kept, "-f", "jsonl")
+    assert (code, again) == (0, out) if is_right else (1, "")
+    assert is_right or f"error[bad-shape]: {kept}: {name!r} beside the logits is" in err
+
+
 def test_what_the_model_saw(softmax_here: Here, tmp_path: Path) -> None:
     seen = tmp_path / "seen.npy"
     assert softmax_here("run", FOLDER, IMAGES, "--save-input", seen, "--batch-size", "7")[0] == 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import subprocess
+import sys
 from decimal import Decimal
 from typing import Any, cast
 
@@ -186,6 +188,7 @@ def test_what_is_out_of_the_ordinary_is_left_to_the_table_library() -> None:
         (((["a", "\ud800"],),), UnicodeEncodeError),
         (("text",), TypeError),
         (((3,),), TypeError),
+        (((np.array(["a", "b"]),),), TypeError),
     ],
 )
 def test_pieces_that_are_none(pieces: tuple[Any, ...], error: type[Exception]) -> None:
@@ -193,6 +196,32 @@ def test_pieces_that_are_none(pieces: tuple[Any, ...], error: type[Exception]) -
         compiled.lines((2, 1), None, ",", (pieces, (), ()))
 
 
-def test_counts_that_are_none() -> None:
-    with pytest.raises(ValueError, match="count"):
-        compiled.lines((2, 1), np.zeros(3, np.int64), ",", ((), (), ()))
+@pytest.mark.parametrize("shape", [(-1, 1), (2, 1), (2**62, 1), (2**62, 0), (2**40, 2**40)])
+def test_shapes_that_are_none(shape: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="rows"):
+        compiled.lines(shape, np.zeros(3, np.int64), ",", ((), (), ()))
+
+
+@pytest.mark.parametrize(("rows", "error"), [(2**58, MemoryError), (2**62, ValueError)])
+def test_more_than_there_can_be(rows: int, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        compiled.lines((rows, 1), None, ",", ((b"some forty bytes, which are more than fit",), (), ()))
+
+
+def test_no_separator_beyond_ascii() -> None:
+    with pytest.raises(ValueError, match="separator"):
+        compiled.lines((1, 1), None, "\u012c", ((), (), ()))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="such a limit means other things elsewhere")
+def test_long_texts_take_twice_their_room_at_the_most() -> None:
+    """Of 100 MB of labels 600 would be set aside if every byte could be an escape, as it can in JSON."""
+    script = (
+        "import resource; from pathlib import Path; from softmax_cli import compiled\n"
+        "labels = ['x' * 10**7, 'y'] * 10\n"
+        "mapped = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (mapped + (400 << 20),) * 2)\n"
+        "print(len(compiled.lines((20, 1), None, ',', ([(labels,)], (), ()))))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+    assert int(done.stdout) == 10**8 + 10
