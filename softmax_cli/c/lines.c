@@ -93,7 +93,7 @@ static size_t most_bytes(Text text, char separator) { return (separator ? 2 : 6)
 /* Set aside room for so many times so many bytes; more than there can be stays more than there can be. */
 static void reserve(size_t *room, size_t times, size_t bytes) {
     const size_t most = PY_SSIZE_T_MAX;
-    *room = bytes && times > (most - (*room < most ? *room : most)) / bytes ? most : *room + times * bytes;
+    *room = bytes && times > (most - *room) / bytes ? most : *room + times * bytes;
 }
 
 static char *put_not_finite(char *out, double value, int is_json) {

@@ -87,7 +87,10 @@ def numbers(values: Any, name: str, dimensions: int, at: Location) -> NDArray[np
     array = np.asarray(values)
     if array.ndim != dimensions or array.dtype.kind not in "iu":
         raise not_saved(name, f"{array.dtype} in {array.ndim} dimensions", at)
-    return array.astype(np.int64, copy=False)
+    whole: NDArray[np.int64] = array.astype(np.int64, copy=False)
+    if array.dtype.kind == "u" and (whole < 0).any():
+        raise not_saved(name, f"{array.dtype} beyond {np.iinfo(np.int64).max}", at)
+    return whole
 
 
 def not_saved(name: str, what: str, at: Location) -> InputError:

@@ -180,6 +180,16 @@ def test_columns_of_another_type(
     assert is_right or f"error[bad-shape]: {kept}: {name!r} beside the logits is" in err
 
 
+def test_a_row_beyond_int64(softmax_here: Here, make: Make, tmp_path: Path) -> None:
+    kept, _ = kept_grid(softmax_here, make, tmp_path, ".parquet")
+    metadata = {"softmax": pl.read_parquet_metadata(kept)["softmax"]}
+    rows = pl.lit(2**63, dtype=pl.UInt64).alias("row")
+    pl.read_parquet(kept).with_columns(rows).write_parquet(kept, metadata=metadata)
+    code, out, err = softmax_here(kept, "-f", "jsonl")
+    assert (code, out) == (1, "")
+    assert "'row' beside the logits is uint64 beyond" in err
+
+
 def test_what_the_model_saw(softmax_here: Here, tmp_path: Path) -> None:
     seen = tmp_path / "seen.npy"
     assert softmax_here("run", FOLDER, IMAGES, "--save-input", seen, "--batch-size", "7")[0] == 0
