@@ -75,7 +75,8 @@ def run_once(contestant: Contestant) -> tuple[float, float, float]:
     threads = str(usable_cores())
     pools = dict.fromkeys(("BENCHMARK_THREADS", "POLARS_MAX_THREADS", "OMP_NUM_THREADS"), threads)
     environment = {**os.environ, **({} if contestant.command[0] in SOFTMAX else pools)}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    for name in ("PYTHONDONTWRITEBYTECODE", "_RJEM_MALLOC_CONF"):  # the second is what importing polars here has set
+        environment.pop(name, None)
     launch = [sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py"))]
     launched = subprocess.run(
         [*launch, contestant.how, str(contestant.file), *contestant.command],

@@ -13,6 +13,7 @@ MOST_TOP_OF_FEW: int
 def rank(
     logits: FloatArray,
     indices: IndexArray,
+    chosen: FloatArray,
     probabilities: FloatArray,
     selected: bool,
     scale: float,

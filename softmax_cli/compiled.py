@@ -48,15 +48,21 @@ def takes_strides(classes: int) -> bool:
 
 
 def rank(
-    logits: FloatArray, indices: IndexArray, probabilities: FloatArray, *, selected: bool, temperature: float
+    logits: FloatArray,
+    indices: IndexArray,
+    chosen: FloatArray,
+    probabilities: FloatArray,
+    *,
+    selected: bool,
+    temperature: float,
 ) -> NDArray[np.bool_]:
-    """Rank rows into `indices` and `probabilities`, of shape (rows, k).
+    """Rank rows into `indices`, the `chosen` logits and their `probabilities`, of shape (rows, k).
 
     logits: (rows, classes), contiguous but for few classes; the results are contiguous. selected: `indices` are there
     already. Returns a (rows,) mask of the rows that it leaves alone: with NaN or infinities, or beyond its range.
     """
     assert kernel is not None
-    kernel.rank(logits, indices, probabilities, selected, 1.0 / temperature)
+    kernel.rank(logits, indices, chosen, probabilities, selected, 1.0 / temperature)
     left: NDArray[np.bool_] = np.isnan(probabilities[:, 0])
     return left
 

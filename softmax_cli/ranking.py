@@ -30,6 +30,7 @@ from softmax_cli.batch import FloatArray, LogitBatch, Ranked
 IndexArray = NDArray[np.int64]
 
 _TILE = 100
+_COMPILED_BLOCKS = 64  # in one call in C: few calls, with moments to see a signal between them
 _LONG_RUN = 1 << 10  # of rows behind the class axis, which are worth a call of their own
 _FEW = 8  # up to here, taking the maximum again and again is quickest
 
@@ -109,6 +110,10 @@ def select(logits: FloatArray, k: int, out: FloatArray | None = None) -> IndexAr
     return _above_threshold(logits, k)
 
 
+def _room(rows: int, k: int, dtype: np.dtype[Any]) -> TopK:
+    return TopK(np.empty((rows, k), np.int64), np.empty((rows, k), dtype), np.empty((rows, k), dtype))
+
+
 class _Scratch:
     """Memory that the blocks of one call share."""
 
@@ -166,15 +171,17 @@ def _top_compiled(logits: FloatArray, k: int, temperature: float) -> TopK:
     """The same in C; the rows that it leaves alone, with numpy."""
     if not compiled.takes_strides(logits.shape[1]):
         logits = _contiguous(logits)
+    best = _room(len(logits), k, logits.dtype)
     selected = k > compiled.most_selected(logits.shape[1])
-    indices = np.ascontiguousarray(select(logits, k)) if selected else np.empty((len(logits), k), np.int64)
-    probabilities = np.empty(indices.shape, logits.dtype)
-    left = compiled.rank(logits, indices, probabilities, selected=selected, temperature=temperature)
+    if selected:
+        best.indices[:] = select(logits, k)
+    left = compiled.rank(logits, *best, selected=selected, temperature=temperature)
     if left.any():
         rows = logits[left]
         rest = _top_block(rows, k, "softmax", temperature, _Scratch(len(rows), rows.shape[1], rows.dtype))
-        indices[left], probabilities[left] = rest.indices, rest.probabilities
-    return TopK(indices, np.take_along_axis(logits, indices, axis=1), probabilities)
+        for whole, piece in zip(best, rest, strict=True):
+            whole[left] = piece
+    return best
 
 
 def _descending(probabilities: FloatArray) -> FloatArray:
@@ -196,11 +203,13 @@ def top_rows(logits: FloatArray, k: int, activation: str = "softmax", temperatur
     """Rank the rows of a (rows, classes) float32 or float64 array; k = 0 or too large means all classes."""
     rows, classes = logits.shape
     k = min(k, classes) or classes
-    result = TopK(np.empty((rows, k), np.int64), np.empty((rows, k), logits.dtype), np.empty((rows, k), logits.dtype))
+    result = _room(rows, k, logits.dtype)
     is_softmax = activation == "softmax"
     step = max(1, BLOCK_ELEMENTS // max(1, classes))
     if is_softmax and compiled.is_for(logits.dtype, temperature):
         rank = functools.partial(_top_compiled, k=k, temperature=temperature)
+        if logits.flags.c_contiguous and k <= compiled.most_selected(classes):  # it needs no memory of its own
+            step *= _COMPILED_BLOCKS
     elif is_softmax and classes <= narrow.MOST_CLASSES and k <= _FEW:
         step = narrow.BLOCK_ROWS
         rank = functools.partial(_top_narrow, k=k, temperature=temperature)

@@ -24,8 +24,7 @@ INLINE void NAME(select_few)(REAL (*columns)[ROWS], int classes, int k, REAL (*b
 
 /* What each row's logits become, and the sum of that over the classes. */
 INLINE void NAME(total_few)(REAL (*columns)[ROWS], int classes, double scale, Terms *terms, double *total) {
-    double rest[ROWS], least[ROWS], least_two[ROWS];
-    int64_t shift[ROWS];
+    double rest[ROWS], least[ROWS], least_two[ROWS], round[ROWS];
     REAL largest[ROWS];
     for (int row = 0; row < ROWS; row++) largest[row] = -INFINITY;
     for (int index = 0; index < classes; index++)
@@ -35,12 +34,12 @@ INLINE void NAME(total_few)(REAL (*columns)[ROWS], int classes, double scale, Te
     for (int row = 0; row < ROWS; row++) {
         double top = fabs((double)largest[row] * scale) <= MOST ? (double)largest[row] : NAN;
         terms[row] = terms_of(top, scale);
-        least[row] = terms[row].least, least_two[row] = terms[row].least_two, shift[row] = terms[row].shift;
+        least[row] = terms[row].least, least_two[row] = terms[row].least_two, round[row] = terms[row].round;
         total[row] = rest[row] = top - top; /* 0, or NaN */
     }
     for (int index = 0; index < classes; index++)
         for (int row = 0; row < ROWS; row++) {
-            Terms own = {scale, scale_two, least[row], least_two[row], shift[row]};
+            Terms own = {scale, scale_two, least[row], least_two[row], round[row]};
             double term = NAME(summand)(own, columns[index][row]);
             double high = (term + GRID) - GRID;
             total[row] += high;
@@ -51,8 +50,8 @@ INLINE void NAME(total_few)(REAL (*columns)[ROWS], int classes, double scale, Te
 
 /* Rank rows that lie `row_step` and `class_step` elements apart; see `rank` in kernel.c. */
 INLINE void NAME(rank_few)(const REAL *logits, int64_t rows, int classes, int64_t row_step, int64_t class_step, int k,
-                           int selected, double scale, int64_t *indices, REAL *probabilities) {
-    for (; rows > 0; rows -= ROWS, logits += ROWS * row_step, indices += ROWS * k, probabilities += ROWS * k) {
+                           int selected, double scale, int64_t *indices, REAL *chosen, REAL *probabilities) {
+    for (; rows > 0; rows -= ROWS, logits += ROWS * row_step) {
         int count = rows < ROWS ? (int)rows : ROWS;
         REAL columns[LANES][ROWS], best[FEW][ROWS];
         INDEX at[FEW][ROWS];
@@ -78,12 +77,13 @@ INLINE void NAME(rank_few)(const REAL *logits, int64_t rows, int classes, int64_
                 NAME(insert)(own, classes, k, indices + row * k);
             }
             REAL before = (REAL)INFINITY;
-            for (int place = 0; place < k; place++) {
-                REAL logit = columns[indices[row * k + place]][row];
-                REAL probability = (REAL)(one_term(terms[row], (double)logit) / total[row]);
-                before = probabilities[row * k + place] = before < probability ? before : probability;
+            for (int place = row * k; place < row * k + k; place++) {
+                chosen[place] = columns[indices[place]][row];
+                REAL probability = (REAL)(one_term(terms[row], (double)chosen[place]) / total[row]);
+                before = probabilities[place] = before < probability ? before : probability;
             }
             if (total[row] != total[row]) probabilities[row * k] = NAN;
         }
+        indices += ROWS * k, chosen += ROWS * k, probabilities += ROWS * k;
     }
 }

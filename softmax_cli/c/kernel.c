@@ -31,12 +31,14 @@
 #define INLINE static inline __attribute__((always_inline))
 #define VECTOR_SUM(...) _Pragma(TEXT(omp simd reduction(+ : __VA_ARGS__)))
 #define VECTOR_MAXIMUM(name) _Pragma(TEXT(omp simd reduction(max : name)))
+#define VECTOR_MINIMUM(name) _Pragma(TEXT(omp simd reduction(min : name)))
 #define TEXT(...) #__VA_ARGS__
 #else
 #include <intrin.h>
 #define INLINE static __forceinline
 #define VECTOR_SUM(...)
 #define VECTOR_MAXIMUM(name)
+#define VECTOR_MINIMUM(name)
 #endif
 
 static const double LOG2_E = 1.4426950408889634074;
@@ -47,8 +49,7 @@ static const double GRID = 3145728.0;           /* 1.5 * 2^21: adding and subtra
 
 /* How a row's logits become terms: exp(x * scale) / 2^shift, of exponents from `least` on, to the base 2 `least_two`. */
 typedef struct {
-    double scale, scale_two, least, least_two;
-    int64_t shift;
+    double scale, scale_two, least, least_two, round;
 } Terms;
 
 /* exp(r) of |r| <= ln 2 / 2: (exp(r) - 1 - r) / r^2 interpolated at its Chebyshev nodes, computed at 60 digits. The
@@ -67,23 +68,18 @@ INLINE double exp_of(double r) {
     return 1.0 + (r + r * r * p);
 }
 
-/* 2^f of |f| <= 1/2, interpolated likewise: wrong by 2e-5 units of 2^-24. */
+/* 2^f of |f| <= 1/2, interpolated likewise: wrong by 0.05 units of 2^-24. */
 INLINE double two_to_the(double f) {
-    double p = 0x1.63d1c24a346d6p-20;
-    p = p * f + 0x1.00dcc8b30def0p-16;
-    p = p * f + 0x1.4308ac1c81dc6p-13;
-    p = p * f + 0x1.5d8744e96a1f7p-10;
-    p = p * f + 0x1.3b2ab7184750ep-7;
-    p = p * f + 0x1.c6b08dd79b67bp-5;
-    p = p * f + 0x1.ebfbdff823bd4p-3;
-    p = p * f + 0x1.62e42fef848fap-1;
-    return p * f + 1.0;
+    double square = f * f;
+    double low = 1.0 + 0x1.62e430d18e928p-1 * f, middle = 0x1.ebfbe0466cb1ep-3 + 0x1.c6aeca9979e8ep-5 * f;
+    double high = (0x1.3b2a1ad1a32b5p-7 + 0x1.5f49a6ab4cc83p-10 * f) + 0x1.44409f532de58p-13 * square;
+    return low + square * (middle + square * high);
 }
 
-/* What is left of z once n, rounded and in the last bits of `shifted`, is taken out. */
-INLINE double reduced(double z, double *shifted) {
-    *shifted = z * LOG2_E + ROUND;
-    double n = *shifted - ROUND;
+/* What is left of z once n is taken out: rounded, and less the shift in the last bits of `shifted`. */
+INLINE double reduced(double z, double round, double *shifted) {
+    *shifted = z * LOG2_E + round;
+    double n = *shifted - round;
     return (z - n * LN2_HIGH) - n * LN2_LOW;
 }
 
@@ -118,32 +114,41 @@ INLINE int64_t integer_of(double n) {
 INLINE double summand_double(Terms terms, double logit) {
     double n, z = logit * terms.scale;
     z = terms.least > z ? terms.least : z; /* NaN stays NaN */
-    double value = exp_of(reduced(z, &n));
-    return value * power_of_two(integer_of(n) - terms.shift);
+    double value = exp_of(reduced(z, terms.round, &n));
+    return value * power_of_two(integer_of(n));
+}
+
+/* A double times 2^n, of an n in the last bits of `shifted`, without leaving the normal ones. NaN stays NaN where its last
+   12 bits are 0, as those of a float are. */
+INLINE double scaled_by(double value, double shifted) {
+    uint64_t bits, exponent;
+    memcpy(&bits, &value, sizeof bits);
+    memcpy(&exponent, &shifted, sizeof exponent);
+    bits += exponent << 52;
+    memcpy(&value, &bits, sizeof value);
+    return value;
 }
 
 /* The same of a float, in fewer steps. */
 INLINE double summand_float(Terms terms, double logit) {
     double z = logit * terms.scale_two;
     z = terms.least_two > z ? terms.least_two : z;
-    double n = z + ROUND;
-    double value = two_to_the(z - (n - ROUND));
-    return value * power_of_two(integer_of(n) - terms.shift);
+    double n = z + terms.round;
+    return scaled_by(two_to_the(z - (n - terms.round)), n);
 }
 
 /* A term for itself, however small. */
 INLINE double one_term(Terms terms, double logit) {
     double n, z = logit * terms.scale;
     if (z - terms.least < -100.0) return 0.0;
-    double value = exp_of(reduced(z, &n));
-    int64_t exponent = integer_of(n) - terms.shift, half = exponent / 2;
+    double value = exp_of(reduced(z, terms.round, &n));
+    int64_t exponent = integer_of(n), half = exponent / 2;
     return value * power_of_two(half) * power_of_two(exponent - half); /* only the last product can round */
 }
 
 INLINE Terms terms_of(double largest, double scale) {
-    double two = scale * LOG2_E;
-    Terms terms = {scale, two, largest * scale + LEAST, largest * two + LEAST * LOG2_E,
-                   integer_of(largest * two + ROUND)};
+    double two = scale * LOG2_E, shift = (largest * two + ROUND) - ROUND;
+    Terms terms = {scale, two, largest * scale + LEAST, largest * two + LEAST * LOG2_E, ROUND - shift};
     return terms;
 }
 
@@ -197,18 +202,18 @@ typedef struct {
 
 typedef struct {
     const char *name;
-    void (*rank_float)(Table, int, int, double, int64_t *, float *);
-    void (*rank_double)(Table, int, int, double, int64_t *, double *);
+    void (*rank_float)(Table, int, int, double, int64_t *, float *, float *);
+    void (*rank_double)(Table, int, int, double, int64_t *, double *, double *);
 } Variant;
 
 #define VARIANT_OF_TYPE(type, name, target)                                                                          \
     target static void rank_##type##_##name(Table table, int k, int selected, double scale, int64_t *indices,         \
-                                            type *probabilities) {                                                    \
+                                            type *chosen, type *probabilities) {                                      \
         if (table.classes <= LANES)                                                                                   \
             rank_few_##type(table.logits, table.rows, (int)table.classes, table.row_step, table.class_step, k,        \
-                            selected, scale, indices, probabilities);                                                 \
+                            selected, scale, indices, chosen, probabilities);                                         \
         else                                                                                                          \
-            rank_##type(table.logits, table.rows, table.classes, k, selected, scale, indices, probabilities);         \
+            rank_##type(table.logits, table.rows, table.classes, k, selected, scale, indices, chosen, probabilities); \
     }
 #define VARIANT(name, target) VARIANT_OF_TYPE(float, name, target) VARIANT_OF_TYPE(double, name, target)
 #define VARIANT_OF(name) {#name, rank_float_##name, rank_double_##name}
@@ -244,10 +249,11 @@ static int is_table(const Py_buffer *view, char type, const Py_buffer *first) {
     return of_type && view->format[1] == 0 && view->ndim == 2 && view->shape[0] == first->shape[0];
 }
 
-static PyObject *rank_tables(const Py_buffer *logits, const Py_buffer *indices, const Py_buffer *probabilities,
-                             int selected, double scale, int variant) {
+static PyObject *rank_tables(const Py_buffer *logits, const Py_buffer *indices, const Py_buffer *chosen,
+                             const Py_buffer *probabilities, int selected, double scale, int variant) {
     char type = logits->format[0] == 'f' ? 'f' : 'd';
-    if (!is_table(logits, type, logits) || !is_table(indices, 'q', logits) || !is_table(probabilities, type, logits) ||
+    if (!is_table(logits, type, logits) || !is_table(indices, 'q', logits) || !is_table(chosen, type, logits) ||
+        !is_table(probabilities, type, logits) || indices->shape[1] != chosen->shape[1] ||
         indices->shape[1] != probabilities->shape[1] || logits->strides[0] % logits->itemsize ||
         logits->strides[1] % logits->itemsize) {
         PyErr_SetString(PyExc_ValueError, "expected tables of float32 or float64, of int64, and of the first's type");
@@ -263,36 +269,39 @@ static PyObject *rank_tables(const Py_buffer *logits, const Py_buffer *indices, 
         PyErr_SetString(PyExc_ValueError, "more classes than it takes, rows that aren't contiguous, or no such variant");
         return NULL;
     }
-    const Variant *chosen = &variants[variant < 0 ? usable - 1 : variant];
+    const Variant *used = &variants[variant < 0 ? usable - 1 : variant];
     Py_BEGIN_ALLOW_THREADS
-    if (type == 'f') chosen->rank_float(table, (int)k, selected, scale, indices->buf, probabilities->buf);
-    else chosen->rank_double(table, (int)k, selected, scale, indices->buf, probabilities->buf);
+    if (type == 'f')
+        used->rank_float(table, (int)k, selected, scale, indices->buf, chosen->buf, probabilities->buf);
+    else used->rank_double(table, (int)k, selected, scale, indices->buf, chosen->buf, probabilities->buf);
     Py_END_ALLOW_THREADS
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(rank_doc, "rank(logits, indices, probabilities, selected, scale, variant=-1)\n--\n\n"
+PyDoc_STRVAR(rank_doc, "rank(logits, indices, chosen, probabilities, selected, scale, variant=-1)\n--\n\n"
                        "Find the top classes of every row, and their softmax probabilities.\n\n"
                        "logits: (rows, classes), float32 or float64; of more than FEW_CLASSES classes contiguous.\n"
-                       "indices, (rows, k) int64, and probabilities, (rows, k) of the logits' type, are written.\n"
+                       "indices, (rows, k) int64, and the chosen logits and the probabilities, (rows, k) of the\n"
+                       "logits' type, are written.\n"
                        "selected: the indices are there already, as they must be for k above MOST_TOP, or above\n"
                        "MOST_TOP_OF_FEW. scale: 1 / temperature; 1 for float64. variant: of `variants`; -1: the best.\n"
                        "A row whose first probability is NaN is left to the caller: it holds NaN or infinities, or\n"
                        "float64 logits that are too large. Raises ValueError for other shapes and types.");
 
 static PyObject *rank(PyObject *module, PyObject *arguments) {
-    PyObject *objects[3];
-    Py_buffer views[3];
+    PyObject *objects[4];
+    Py_buffer views[4];
     int selected, variant = -1, held = 0;
     double scale;
     PyObject *result = NULL;
-    if (!PyArg_ParseTuple(arguments, "OOOpd|i", &objects[0], &objects[1], &objects[2], &selected, &scale, &variant))
+    if (!PyArg_ParseTuple(arguments, "OOOOpd|i", &objects[0], &objects[1], &objects[2], &objects[3], &selected,
+                          &scale, &variant))
         return NULL;
-    for (; held < 3; held++) {
+    for (; held < 4; held++) {
         int flags = PyBUF_FORMAT | (held ? PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE : PyBUF_STRIDES);
         if (PyObject_GetBuffer(objects[held], &views[held], flags)) break;
     }
-    if (held == 3) result = rank_tables(&views[0], &views[1], &views[2], selected, scale, variant);
+    if (held == 4) result = rank_tables(&views[0], &views[1], &views[2], &views[3], selected, scale, variant);
     while (held) PyBuffer_Release(&views[--held]);
     return result;
 }

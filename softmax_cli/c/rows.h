@@ -2,17 +2,23 @@
 
    A row is read twice: once for its largest logits, and once, from the cache, for the sum of its exponentials. */
 
-/* The k-th largest of what the lanes hold, and the largest. Among equals one counts, so it may be too low, and then
-   only lets more candidates through. */
-INLINE REAL NAME(threshold)(REAL *lanes, int width, int k, REAL *largest) {
-    REAL found = -INFINITY;
-    for (int place = 0; place < k; place++) {
-        found = -INFINITY;
-        VECTOR_MAXIMUM(found)
-        for (int lane = 0; lane < width; lane++) found = lanes[lane] > found ? lanes[lane] : found;
-        for (int lane = 0; lane < width; lane++) lanes[lane] = lanes[lane] == found ? -INFINITY : lanes[lane];
-        if (place == 0) *largest = found;
+/* The k-th largest of what the lanes hold, and the largest. */
+INLINE REAL NAME(threshold)(const REAL *lanes, int width, int k, REAL *largest) {
+    INDEX larger[LANES];
+    REAL most = -INFINITY, found = INFINITY;
+    for (int lane = 0; lane < width; lane++) larger[lane] = 0;
+    for (int other = 0; other < width; other++) {
+        REAL held = lanes[other];
+        for (int lane = 0; lane < width; lane++) larger[lane] += held > lanes[lane];
     }
+    VECTOR_MAXIMUM(most)
+    for (int lane = 0; lane < width; lane++) most = lanes[lane] > most ? lanes[lane] : most;
+    VECTOR_MINIMUM(found)
+    for (int lane = 0; lane < width; lane++) {
+        REAL held = larger[lane] < k ? lanes[lane] : INFINITY;
+        found = held < found ? held : found;
+    }
+    *largest = most;
     return found;
 }
 
@@ -89,8 +95,8 @@ INLINE int NAME(select)(const REAL *row, int64_t classes, int k, int64_t *indice
 
 /* Rank rows; see `rank` in kernel.c. */
 INLINE void NAME(rank)(const REAL *row, int64_t rows, int64_t classes, int k, int selected, double scale,
-                       int64_t *indices, REAL *probabilities) {
-    for (; rows; rows--, row += classes, indices += k, probabilities += k) {
+                       int64_t *indices, REAL *chosen, REAL *probabilities) {
+    for (; rows; rows--, row += classes, indices += k, chosen += k, probabilities += k) {
         REAL largest = -INFINITY;
         int found = k;
         if (selected) largest = row[indices[0]];
@@ -103,7 +109,8 @@ INLINE void NAME(rank)(const REAL *row, int64_t rows, int64_t classes, int k, in
         double total = NAME(total)(row, classes, terms);
         REAL before = (REAL)INFINITY;
         for (int place = 0; place < k; place++) {
-            REAL probability = (REAL)(one_term(terms, (double)row[indices[place]]) / total);
+            chosen[place] = row[indices[place]];
+            REAL probability = (REAL)(one_term(terms, (double)chosen[place]) / total);
             /* The last digit's rounding may have turned the order of two around. */
             before = probabilities[place] = before < probability ? before : probability;
         }

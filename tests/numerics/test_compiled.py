@@ -31,8 +31,11 @@ def ranked(
     selected = k > most
     indices = np.ascontiguousarray(reference_order(logits, k)) if selected else np.zeros((len(logits), k), np.int64)
     probabilities = np.zeros((len(logits), k), logits.dtype)
-    kernel.rank(logits, indices, probabilities, selected, scale, variant)
-    return indices, probabilities, np.isnan(probabilities[:, 0])
+    chosen = np.zeros_like(probabilities)
+    kernel.rank(logits, indices, chosen, probabilities, selected, scale, variant)
+    left = np.isnan(probabilities[:, 0])
+    assert same_bits(chosen[~left], np.take_along_axis(logits, indices, axis=1)[~left])
+    return indices, probabilities, left
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -128,6 +131,22 @@ def test_rows_without_a_softmax_are_left(dtype: str, classes: int, bad: Any) -> 
         assert np.flatnonzero(left).tolist() == [0, 17, 39]
 
 
+@pytest.mark.parametrize("classes", [5, 1_000])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_kind_of_nan_is_seen(dtype: str, classes: int) -> None:
+    bits = 8 * np.dtype(dtype).itemsize
+    fraction = np.finfo(dtype).nmant
+    payloads = [1 << place for place in range(fraction)] + [(1 << fraction) - 1, 0xABC, 0x800 | 1 << fraction - 1]
+    exponent = (1 << bits - 1) - (1 << fraction)
+    nans = [sign << bits - 1 | exponent | payload for payload in payloads for sign in (0, 1)]
+    logits = np.random.default_rng(1).normal(0, 3, (len(nans), classes)).astype(dtype)
+    logits.view(f"uint{bits}")[:, classes // 2] = nans
+    assert np.isnan(logits[:, classes // 2]).all()
+    for variant in VARIANTS:
+        _, _, left = ranked(logits, 3, variant)
+        assert left.all()
+
+
 def test_logits_beyond_its_range_are_left() -> None:
     logits = np.array([[1e6, 1e6 - 1, 0.0], [1.0, 2.0, 3.0]])
     _, _, left = ranked(logits, 2, 0)
@@ -154,24 +173,28 @@ def test_numpy_alone_gives_the_same(classes: int, dtype: str, monkeypatch: pytes
 
 
 def test_what_it_refuses() -> None:
-    logits, indices, probabilities = np.zeros((2, 100)), np.zeros((2, 3), np.int64), np.zeros((2, 3))
-    kernel.rank(logits, indices, probabilities, False, 1.0)
-    wrong: list[tuple[Any, Any, Any]] = [
-        (logits.astype(np.float32), indices, probabilities),
-        (logits[:1], indices, probabilities),
-        (logits[0], indices, probabilities),
-        (logits.astype(np.int64), indices, probabilities),
-        (logits, indices.astype(np.int32), probabilities),
-        (logits, indices, probabilities[:, :2].copy()),
-        (np.zeros((2, 200))[:, ::2], indices, probabilities),
-        (np.asfortranarray(logits), indices, probabilities),
-        (logits[:, :2].copy(), indices, probabilities),
-        (logits, np.zeros((2, 50), np.int64), np.zeros((2, 50))),
+    logits, indices, chosen = np.zeros((2, 100)), np.zeros((2, 3), np.int64), np.zeros((2, 3))
+    probabilities = chosen.copy()
+    kernel.rank(logits, indices, chosen, probabilities, False, 1.0)
+    wrong: list[tuple[Any, Any, Any, Any]] = [
+        (logits.astype(np.float32), indices, chosen, probabilities),
+        (logits[:1], indices, chosen, probabilities),
+        (logits[0], indices, chosen, probabilities),
+        (logits.astype(np.int64), indices, chosen, probabilities),
+        (logits, indices.astype(np.int32), chosen, probabilities),
+        (logits, indices, chosen, probabilities[:, :2].copy()),
+        (logits, indices, chosen[:, :2].copy(), probabilities),
+        (logits, indices, chosen[:1], probabilities),
+        (logits, indices, chosen.astype(np.float32), probabilities),
+        (np.zeros((2, 200))[:, ::2], indices, chosen, probabilities),
+        (np.asfortranarray(logits), indices, chosen, probabilities),
+        (logits[:, :2].copy(), indices, chosen, probabilities),
+        (logits, np.zeros((2, 50), np.int64), np.zeros((2, 50)), np.zeros((2, 50))),
     ]
     for arguments in wrong:
         with pytest.raises(ValueError):
             kernel.rank(*arguments, False, 1.0)
     with pytest.raises(ValueError):
-        kernel.rank(logits, indices, probabilities, False, 1.0, len(VARIANTS))
+        kernel.rank(logits, indices, chosen, probabilities, False, 1.0, len(VARIANTS))
     with pytest.raises((BufferError, ValueError)):
-        kernel.rank(logits, indices, probabilities[:, ::-1], False, 1.0)
+        kernel.rank(logits, indices, chosen, probabilities[:, ::-1], False, 1.0)
