@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,8 @@ from benchmarks.suite import Suite
 MEMORY_PART = 1 / 3  # of the fastest rival's, for text
 OVER_FILE = 1.25
 OURS = "softmax"
+_SPLICED = {"splice file | softmax": "splice"} if hasattr(os, "splice") else {}
+THROUGH_STDIN = {"softmax < file": "stdin", **_SPLICED, "cat file | softmax": "cat"}
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def rank(suite: Suite, job: Job) -> None:
         return suite.output(f"{name.replace(', ', '-').replace(' ', '-')}.{job.output}")
 
     contestants = {OURS: Contestant([*SOFTMAX, str(source), *options, str(place(OURS))], output=place(OURS))}
-    through_stdin = {"softmax < file": "stdin", "cat file | softmax": "pipe"} if job.pipe else {}
+    through_stdin = THROUGH_STDIN if job.pipe else {}
     for name, how in through_stdin.items():
         command = [*SOFTMAX, "-", *options, str(place(how))]
         contestants[name] = Contestant(command, place(how), how, source)
