@@ -15,6 +15,7 @@ from softmax_cli.errors import FaultHandler, InputError, Location, fail_on_fault
 from softmax_cli.geometry import Geometry, cube_batch
 
 BATCH_BYTES = 1 << 22  # of values in one batch
+_FIRST_SURROGATE, _LAST_SURROGATE, _LAST_CHARACTER = 0xD800, 0xDFFF, 0x10FFFF
 
 # Where a part of an array begins, (outer, inner), and what reads its values, (outer, classes, inner).
 Part: TypeAlias = tuple[int, int, Callable[[], NDArray[Any]]]
@@ -162,3 +163,20 @@ def check_dtype(dtype: np.dtype[Any], at: Location) -> None:
         at=at,
         hint="save them with numpy.save as float32 or float64",
     )
+
+
+def check_texts(texts: NDArray[Any], at: Location, what: str = "a text") -> None:
+    """Refuse fixed-width texts (dtype U) that hold what isn't a character: a lone surrogate, or beyond Unicode.
+
+    what: begins the message. Raises InputError that names the first, by its place along the first axis.
+    """
+    if not texts.dtype.itemsize:
+        return
+    order = texts.dtype.byteorder
+    codes = np.ascontiguousarray(texts).reshape(len(texts) if texts.ndim else 1, -1).view(f"{order}u4")
+    wrong = (codes > _LAST_CHARACTER) | ((codes >= _FIRST_SURROGATE) & (codes <= _LAST_SURROGATE))
+    if not wrong.any():
+        return
+    row, column = map(int, np.unravel_index(wrong.argmax(), wrong.shape))
+    message = f"{what} holds U+{int(codes[row, column]):04X}, which isn't a character"
+    raise InputError("bad-encoding", message, at=replace(at, row=row if texts.ndim else None))

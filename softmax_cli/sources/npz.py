@@ -19,7 +19,7 @@ from softmax_cli.batch import LogitBatch, Source
 from softmax_cli.errors import InputError, Location
 from softmax_cli.geometry import shape_text
 from softmax_cli.sources import saved
-from softmax_cli.sources.base import ArraySource, ReadOptions
+from softmax_cli.sources.base import ArraySource, ReadOptions, check_texts
 from softmax_cli.sources.choice import choice_notes, choose_array
 from softmax_cli.sources.columns import TARGET_NAMES
 from softmax_cli.sources.layers import check_expansion
@@ -103,9 +103,12 @@ class Archive:
         """
         with self.open(name) as stream:
             try:
-                return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
+                values = np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
             except (ValueError, SyntaxError, tokenize.TokenError, TypeError, EOFError, MemoryError) as error:
                 raise InputError("bad-header", f"damaged array {visible(name)!r}", at=self.at) from error
+        if values.dtype.kind == "U":
+            check_texts(values, self.at, f"a text of {visible(name, 40)!r}")
+        return values
 
     def described(self) -> list[str]:
         """Each array's name with its shape and type, for messages."""

@@ -15,7 +15,7 @@ from softmax_cli.errors import InputError, Location
 from softmax_cli.heap import check_address_space
 from softmax_cli.labels import names_from_lines
 from softmax_cli.sources import open_source, sniff_format
-from softmax_cli.sources.base import ReadOptions
+from softmax_cli.sources.base import ReadOptions, check_texts
 from softmax_cli.sources.cells import SMALL_BYTES, Dialect, is_number
 from softmax_cli.sources.choice import choose_array
 from softmax_cli.sources.columns import ID_NAMES, TARGET_NAMES, Column, Kind, find_column
@@ -196,6 +196,8 @@ def _from_npy(source: Input, options: ReadOptions, class_names: Sequence[str] | 
         return _from_source(source, options, class_names)
     try:
         values = np.load(source.plain_path, mmap_mode="r", allow_pickle=False)
+        if values.dtype.kind == "U":
+            check_texts(values, source.at)
         if values.dtype.kind in "US":
             return TargetFile(source.name, [str(item) for item in values.reshape(-1).tolist()])
     except (ValueError, OSError, EOFError, SyntaxError, MemoryError):

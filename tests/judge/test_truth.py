@@ -251,6 +251,19 @@ def test_numbers_that_are_no_indices(npy: Path, tmp_path: Path, values: np.ndarr
     assert says in error.value.message
 
 
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_texts_of_what_is_no_character(npy: Path, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"t{suffix}"
+    values = np.array(["dog", "cat\ud800", "cat", "cat", "dog"])
+    with path.open("wb") as file:
+        np.save(file, values) if suffix == ".npy" else np.savez(file, target=values)
+    with pytest.raises(InputError, match=r"a text.* holds U\+D800") as caught:
+        found(npy, str(path))
+    assert caught.value.slug == "bad-encoding"
+    assert caught.value.at is not None
+    assert caught.value.at.row == 1
+
+
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
 def test_long_tables_are_read_as_short_ones(tmp_path: Path, ending: str) -> None:
     rows = 6000

@@ -140,6 +140,24 @@ def test_damaged_notes(softmax_here: Here, tmp_path: Path, member: str, value: A
     assert "error[bad-" in err
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("code", [0xD800, 0xDFFF, 0x110000, 0xFFFFFFFF])
+@pytest.mark.parametrize(("member", "place"), [("source", 7), ("labels", 3), ("activation", 0)])
+def test_texts_of_what_is_no_character(
+    softmax_here: Here, tmp_path: Path, member: str, place: int, code: int, order: str
+) -> None:
+    kept = tmp_path / "kept.npz"
+    softmax_here("run", FOLDER, IMAGES, "--save-logits", kept)
+    arrays = dict(np.load(kept))
+    texts = np.array(arrays[member].astype(f"{order}U80"))
+    texts.reshape(-1).view(f"{order}u4")[80 * place + 1] = code
+    np.savez(kept, **{**arrays, member: texts})
+    code_of_exit, out, err = softmax_here(kept, "-f", "csv")
+    assert (code_of_exit, out) == (1, "")
+    where = f"{kept}: row {place}" if texts.ndim else str(kept)
+    assert f"error[bad-encoding]: {where}: a text of {member!r} holds U+{code:04X}, which isn't a character" in err
+
+
 def kept_grid(softmax_here: Here, make: Make, tmp_path: Path, suffix: str) -> tuple[Path, str]:
     """Kept logits of nine rows over two axes, and their result."""
     path = save(tmp_path / "x.npy", np.random.default_rng(1).normal(size=(3, 3, 3)).astype(np.float32))
