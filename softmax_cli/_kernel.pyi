@@ -20,6 +20,21 @@ def rank(
     variant: int = -1,
     /,
 ) -> None: ...
+def judge(
+    logits: FloatArray,
+    is_single: bool,
+    target: IndexArray,
+    scale: float,
+    first_edge: float,
+    predicted: IndexArray,
+    place: IndexArray,
+    scores: NDArray[np.float64],
+    mass: NDArray[np.float64],
+    peaks: IndexArray,
+    peak_values: NDArray[np.float64],
+    variant: int = -1,
+    /,
+) -> int: ...
 def variants() -> tuple[str, ...]: ...
 def table(
     text: bytes,

@@ -1,7 +1,7 @@
-"""The compiled kernel, where there is one: ranking rows, and numbers to and from text, in C.
+"""The compiled kernel, where there is one: ranking and judging rows, and numbers to and from text, in C.
 
 The files in `c/` are compiled when the package is installed, if there's a compiler. All they do is done elsewhere, too:
-`ranking` does the same with numpy alone, and both must agree, bit for bit in the order, and within a few units in the
+`ranking` and `judge.kernel` do the same with numpy alone, and both must agree, bit for bit in the order, and within a few units in the
 probabilities. What is read and written as text must be what the table library makes of it.
 """
 
@@ -9,7 +9,7 @@ import functools
 import importlib
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,44 @@ def rank(
     kernel.rank(logits, indices, chosen, probabilities, selected, 1.0 / temperature)
     left: NDArray[np.bool_] = np.isnan(probabilities[:, 0])
     return left
+
+
+class Judged(NamedTuple):
+    """What rows say beside their targets.
+
+    predicted, place: (rows,), the class of the largest logit, and how many classes stand before the target. scores:
+    (rows, 3), the probability of the predicted class, the cross-entropy, and the Brier score. mass: (classes,), the
+    sums of the probabilities. peaks, peak_values: class and row (n, 2) of the probabilities above an edge, and them.
+    """
+
+    predicted: IndexArray
+    place: IndexArray
+    scores: NDArray[np.float64]
+    mass: NDArray[np.float64]
+    peaks: IndexArray
+    peak_values: NDArray[np.float64]
+
+
+def judge(logits: FloatArray, target: IndexArray, *, temperature: float, edge: float) -> Judged | None:
+    """Judge rows by their targets; None where it leaves them alone: logits beyond its range, or that are no numbers.
+
+    logits: (rows, classes). target: (rows,) class indices. edge: what the probabilities that are noted are above.
+    """
+    assert kernel is not None
+    rows, classes = logits.shape
+    most = rows * min(classes, int(1.0 / edge) + 1)
+    found = Judged(
+        np.empty(rows, np.int64),
+        np.empty(rows, np.int64),
+        np.empty((rows, 3)),
+        np.zeros(classes),
+        np.empty((most, 2), np.int64),
+        np.empty(most),
+    )
+    is_single = logits.dtype == np.float32
+    target = np.ascontiguousarray(target, np.int64)
+    peaks = kernel.judge(np.ascontiguousarray(logits), is_single, target, 1.0 / temperature, edge, *found)
+    return None if peaks < 0 else found._replace(peaks=found.peaks[:peaks], peak_values=found.peak_values[:peaks])
 
 
 def lines(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_cli import compiled
 from softmax_cli.activation import BLOCK_ELEMENTS, exponentials, origin_for, scaled
 from softmax_cli.batch import FloatArray
 from softmax_cli.judge.binning import bin_of
@@ -65,12 +66,16 @@ class Kernel:
 
         logits: (rows, classes). target: (rows,). weights: (rows, classes), soft targets for the two scores.
         """
+        if self.activation == "softmax" and weights is None and compiled.is_for(logits.dtype, self.temperature):
+            found = self._compiled(logits, target)
+            if found is not None:
+                return [found]
         rows, classes = logits.shape
         step = max(1, BLOCK_ELEMENTS // max(1, classes))
         axis = 0 if classes <= _NARROW else 1
         shape = (classes, min(step, rows)) if axis == 0 else (min(step, rows), classes)
         scratch = np.empty(shape, np.float64)
-        found = []
+        blocks = []
         with np.errstate(all="ignore"):
             for first in range(0, rows, step):
                 cut = slice(first, first + step)
@@ -78,8 +83,26 @@ class Kernel:
                 block = np.ascontiguousarray(part.T if axis == 0 else part)
                 out = scratch if scratch.shape == block.shape else np.empty(block.shape)
                 soft = None if weights is None else (weights[cut].T if axis == 0 else weights[cut])
-                found.append(self._block(block, target[cut], soft, axis, out))
-        return found
+                blocks.append(self._block(block, target[cut], soft, axis, out))
+        return blocks
+
+    def _compiled(self, logits: FloatArray, target: Indices) -> Rows | None:
+        """The same in C; None for what it leaves alone."""
+        found = compiled.judge(logits, target, temperature=self.temperature, edge=float(self.edges[1]))
+        if found is None:
+            return None
+        classes, rows = found.peaks[:, 0], found.peaks[:, 1]
+        return Rows(
+            found.predicted,
+            target,
+            found.place,
+            *found.scores.T,
+            found.mass,
+            classes,
+            bin_of(found.peak_values, self.edges),
+            found.peak_values,
+            target[rows] == classes,
+        )
 
     def _block(self, block: FloatArray, target: Indices, soft: Floats | None, axis: int, out: Floats) -> Rows:
         """Judge a block whose class axis is `axis`; out: scratch of its shape."""

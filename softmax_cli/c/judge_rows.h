@@ -1,0 +1,63 @@
+/* What rows say beside their targets, of one type of number. Included once for each, with REAL, NAME, and INDEX, an integer as wide,
+   defined. */
+
+/* The first of a row's largest logits; -1 where there is none, as only NaN or nothing is there. */
+INLINE int64_t NAME(first_largest)(const REAL *row, int64_t classes) {
+    REAL largest = -INFINITY;
+    VECTOR_MAXIMUM(largest)
+    for (int64_t index = 0; index < classes; index++) largest = row[index] > largest ? row[index] : largest;
+    int64_t first = 0;
+    for (; first + STEP <= classes; first += STEP) {
+        int is_here = 0;
+        for (int place = 0; place < STEP; place++) is_here |= row[first + place] == largest;
+        if (is_here) break;
+    }
+    while (first < classes && row[first] != largest) first++;
+    return first < classes ? first : -1;
+}
+
+/* How many classes stand before a row's target: those with larger logits, and of equal ones those of lower index. */
+INLINE int64_t NAME(before)(const REAL *row, int64_t classes, int64_t target) {
+    const REAL logit = row[target];
+    int64_t count = 0;
+    for (int64_t first = 0; first < classes; first += STRETCH) {
+        int64_t end = classes - first < STRETCH ? classes : first + STRETCH;
+        int64_t middle = target < first ? first : target < end ? target : end;
+        INDEX here = 0;
+        for (int64_t index = first; index < middle; index++) here += row[index] >= logit;
+        for (int64_t index = middle; index < end; index++) here += row[index] > logit;
+        count += here;
+    }
+    return count;
+}
+
+/* Judge rows; see judge.c. Returns how many peaks there are, or -1. */
+INLINE int64_t NAME(judge)(Judgement to, const REAL *row) {
+    int64_t peaks = 0;
+    for (int64_t number = 0; number < to.rows; number++, row += to.classes) {
+        int64_t target = to.target[number], predicted = NAME(first_largest)(row, to.classes);
+        if (target < 0 || target >= to.classes || predicted < 0) return -1;
+        double largest = (double)row[predicted];
+        if (!(fabs(largest * to.scale) <= MOST)) return -1;
+        Terms terms = terms_of(largest, to.scale);
+        double total = 0.0, squares = 0.0;
+        VECTOR_SUM(total, squares)
+        for (int64_t index = 0; index < to.classes; index++) {
+            double value = summand_double(terms, (double)row[index]);
+            to.values[index] = value;
+            total += value;
+            squares += value * value;
+        }
+        if (total != total) return -1;
+        double part = 1.0 / total, *scores = to.scores + 3 * number;
+        for (int64_t index = 0; index < to.classes; index++) to.mass[index] += to.values[index] * part;
+        to.predicted[number] = predicted;
+        to.place[number] = target == predicted ? 0 : NAME(before)(row, to.classes, target);
+        scores[0] = to.values[predicted] / total;
+        scores[1] = log(total / to.values[predicted]) - ((double)row[target] - largest) * to.scale;
+        scores[2] = squares * part * part - 2.0 * (to.values[target] / total) + 1.0;
+        peaks = peaks_of(to, number, total, peaks);
+        if (peaks < 0) return -1;
+    }
+    return peaks;
+}
