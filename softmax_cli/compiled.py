@@ -1,8 +1,8 @@
 """The compiled kernel, where there is one: ranking and judging rows, and numbers to and from text, in C.
 
 The files in `c/` are compiled when the package is installed, if there's a compiler. All they do is done elsewhere, too:
-`ranking` and `judge.kernel` do the same with numpy alone, and both must agree, bit for bit in the order, and within a few units in the
-probabilities. What is read and written as text must be what the table library makes of it.
+`ranking` and `judge.kernel` do the same with numpy alone, and both must agree, bit for bit in the order, and within a
+few units in the probabilities. What is read and written as text must be what the table library makes of it.
 """
 
 import functools

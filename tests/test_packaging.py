@@ -62,8 +62,15 @@ def test_every_dependency_has_a_lower_bound_and_no_pin() -> None:
         assert "==" not in requirement
 
 
+def test_every_file_in_c_is_compiled() -> None:
+    (module,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["ext-modules"]
+    files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "softmax_cli" / "c").iterdir()}
+    assert {*module["sources"], *module["depends"]} == files
+    assert all(name.endswith(".c") for name in module["sources"])
+
+
 def test_no_module_is_long() -> None:
-    for path in (ROOT / "softmax_cli").rglob("*.py"):
+    for path in (*(ROOT / "softmax_cli").rglob("*.py"), *(ROOT / "softmax_cli" / "c").iterdir()):
         assert len(path.read_text().splitlines()) <= 400, path
 
 

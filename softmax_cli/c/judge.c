@@ -7,8 +7,9 @@
 #include "terms.h"
 #include "variants.h"
 
-#define STEP 32      /* numbers that are compared at once */
-#define STRETCH 4096 /* classes that are counted before they are added up */
+#define STEP 64      /* logits that are compared at once */
+#define STRETCH 4096 /* classes that are added up for themselves: each sum rounds little */
+#define MARGIN 1e-5  /* of a logit: more than rounding to float32 takes */
 
 /* Where rows, their targets and what is found are; see `judge_doc`. values: room for a row's terms. */
 typedef struct {
@@ -21,24 +22,6 @@ typedef struct {
     double *peak_values;
     int64_t most_peaks;
 } Judgement;
-
-/* Note the probabilities of a row that are above the first edge. Returns how many there are with those before, or -1. */
-INLINE int64_t peaks_of(Judgement to, int64_t row, double total, int64_t count) {
-    double low = to.first_edge * total * (1.0 - 1e-9); /* dividing rounds: what is near is divided to see */
-    for (int64_t first = 0; first < to.classes; first += STEP) {
-        int64_t end = to.classes - first < STEP ? to.classes : first + STEP;
-        int64_t is_here = 0;
-        for (int64_t index = first; index < end; index++) is_here |= to.values[index] >= low;
-        for (int64_t index = first; is_here && index < end; index++) {
-            double probability = to.values[index] / total;
-            if (!(probability > to.first_edge)) continue;
-            if (count == to.most_peaks) return -1;
-            to.peaks[2 * count] = index, to.peaks[2 * count + 1] = row;
-            to.peak_values[count++] = probability < 1.0 ? probability : 1.0;
-        }
-    }
-    return count;
-}
 
 #define REAL float
 #define NAME(name) name##_float

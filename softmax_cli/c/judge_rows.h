@@ -8,7 +8,7 @@ INLINE int64_t NAME(first_largest)(const REAL *row, int64_t classes) {
     for (int64_t index = 0; index < classes; index++) largest = row[index] > largest ? row[index] : largest;
     int64_t first = 0;
     for (; first + STEP <= classes; first += STEP) {
-        int is_here = 0;
+        INDEX is_here = 0;
         for (int place = 0; place < STEP; place++) is_here |= row[first + place] == largest;
         if (is_here) break;
     }
@@ -31,6 +31,27 @@ INLINE int64_t NAME(before)(const REAL *row, int64_t classes, int64_t target) {
     return count;
 }
 
+/* Note the probabilities of a row that are above the first edge, count of them being there already. Returns how many
+   there are then, or -1 where there's no room. low: a logit below that of any of them. */
+INLINE int64_t NAME(peaks)(Judgement to, const REAL *row, int64_t number, REAL low, double total, int64_t count) {
+    for (int64_t first = 0; first < to.classes; first += STEP) {
+        int64_t end = first + STEP;
+        INDEX is_here = 0;
+        if (end <= to.classes)
+            for (int place = 0; place < STEP; place++) is_here |= row[first + place] >= low;
+        else is_here = 1, end = to.classes;
+        for (int64_t index = first; is_here && index < end; index++) {
+            if (!(row[index] >= low)) continue;
+            double probability = to.values[index] / total;
+            if (!(probability > to.first_edge)) continue;
+            if (count == to.most_peaks) return -1;
+            to.peaks[2 * count] = index, to.peaks[2 * count + 1] = number;
+            to.peak_values[count++] = probability < 1.0 ? probability : 1.0;
+        }
+    }
+    return count;
+}
+
 /* Judge rows; see judge.c. Returns how many peaks there are, or -1. */
 INLINE int64_t NAME(judge)(Judgement to, const REAL *row) {
     int64_t peaks = 0;
@@ -41,12 +62,18 @@ INLINE int64_t NAME(judge)(Judgement to, const REAL *row) {
         if (!(fabs(largest * to.scale) <= MOST)) return -1;
         Terms terms = terms_of(largest, to.scale);
         double total = 0.0, squares = 0.0;
-        VECTOR_SUM(total, squares)
-        for (int64_t index = 0; index < to.classes; index++) {
-            double value = summand_double(terms, (double)row[index]);
-            to.values[index] = value;
-            total += value;
-            squares += value * value;
+        for (int64_t first = 0; first < to.classes; first += STRETCH) {
+            int64_t end = to.classes - first < STRETCH ? to.classes : first + STRETCH;
+            double sum = 0.0, sum_of_squares = 0.0;
+            VECTOR_SUM(sum, sum_of_squares)
+            for (int64_t index = first; index < end; index++) {
+                double value = summand_double(terms, (double)row[index]);
+                to.values[index] = value;
+                sum += value;
+                sum_of_squares += value * value;
+            }
+            total += sum;
+            squares += sum_of_squares;
         }
         if (total != total) return -1;
         double part = 1.0 / total, *scores = to.scores + 3 * number;
@@ -54,9 +81,11 @@ INLINE int64_t NAME(judge)(Judgement to, const REAL *row) {
         to.predicted[number] = predicted;
         to.place[number] = target == predicted ? 0 : NAME(before)(row, to.classes, target);
         scores[0] = to.values[predicted] / total;
-        scores[1] = log(total / to.values[predicted]) - ((double)row[target] - largest) * to.scale;
+        double logarithm = log(total / to.values[predicted]);
+        scores[1] = logarithm - ((double)row[target] - largest) * to.scale;
         scores[2] = squares * part * part - 2.0 * (to.values[target] / total) + 1.0;
-        peaks = peaks_of(to, number, total, peaks);
+        double low = largest + (log(to.first_edge) + logarithm) / to.scale;
+        peaks = NAME(peaks)(to, row, number, (REAL)(low - MARGIN * (1.0 + fabs(low))), total, peaks);
         if (peaks < 0) return -1;
     }
     return peaks;

@@ -186,7 +186,7 @@ static PyModuleDef_Slot slots[] = {{Py_mod_exec, set_up}, {0, NULL}};
 static struct PyModuleDef definition = {
     .m_base = PyModuleDef_HEAD_INIT,
     .m_name = "_kernel",
-    .m_doc = "Top classes of rows and their softmax probabilities.",
+    .m_doc = "Rows of logits ranked and judged, and numbers to and from text.",
     .m_methods = functions,
     .m_slots = slots,
 };

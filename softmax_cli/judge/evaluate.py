@@ -16,7 +16,7 @@ from softmax_cli.judge.kernel import Kernel
 from softmax_cli.judge.multilabel import evaluate_labels
 from softmax_cli.judge.ranks import Ranked
 from softmax_cli.judge.report import Report
-from softmax_cli.judge.stream import Sound, paired, sound
+from softmax_cli.judge.stream import Sound, heeded, paired, sound
 from softmax_cli.judge.summary import Summary, class_weights, operating_point, plain, rank_figures
 from softmax_cli.judge.tally import Measure, Part, Tally
 from softmax_cli.judge.truth import Targets, Truth
@@ -95,8 +95,12 @@ def evaluate(
     tally, counted = Tally(measure), Counted()
 
     def work(pair: tuple[LogitBatch, Truth]) -> tuple[Sequence[Fault], Sound, Part]:
-        found = sound(*pair, options.nan, options.names)
-        return pair[0].faults, found, measure.part(found.batch, found.truth)
+        found = heeded(*pair)
+        part = measure.part_at_once(found.batch, found.truth)
+        if part is None:
+            found = sound(*pair, options.nan, options.names)
+            part = measure.part(found.batch, found.truth)
+        return pair[0].faults, found, part
 
     def again() -> Iterator[tuple[LogitBatch, Truth]]:
         yield first

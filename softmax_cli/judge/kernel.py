@@ -66,10 +66,8 @@ class Kernel:
 
         logits: (rows, classes). target: (rows,). weights: (rows, classes), soft targets for the two scores.
         """
-        if self.activation == "softmax" and weights is None and compiled.is_for(logits.dtype, self.temperature):
-            found = self._compiled(logits, target)
-            if found is not None:
-                return [found]
+        if weights is None and (at_once := self.judge_at_once(logits, target)) is not None:
+            return [at_once]
         rows, classes = logits.shape
         step = max(1, BLOCK_ELEMENTS // max(1, classes))
         axis = 0 if classes <= _NARROW else 1
@@ -86,23 +84,20 @@ class Kernel:
                 blocks.append(self._block(block, target[cut], soft, axis, out))
         return blocks
 
-    def _compiled(self, logits: FloatArray, target: Indices) -> Rows | None:
-        """The same in C; None for what it leaves alone."""
+    def judge_at_once(self, logits: FloatArray, target: Indices) -> Rows | None:
+        """Judge rows in C; None where that can't be, or where one of them has no softmax."""
+        is_wide = logits.shape[1] > _NARROW
+        if not is_wide or self.activation != "softmax" or not compiled.is_for(logits.dtype, self.temperature):
+            return None
         found = compiled.judge(logits, target, temperature=self.temperature, edge=float(self.edges[1]))
         if found is None:
             return None
-        classes, rows = found.peaks[:, 0], found.peaks[:, 1]
-        return Rows(
-            found.predicted,
-            target,
-            found.place,
-            *found.scores.T,
-            found.mass,
-            classes,
-            bin_of(found.peak_values, self.edges),
-            found.peak_values,
-            target[rows] == classes,
-        )
+        classes, rows = found.peaks.T
+        confidence, nll, brier = found.scores.T
+        bins = bin_of(found.peak_values, self.edges)
+        right = target[rows] == classes
+        scores = (found.predicted, target, found.place, confidence, nll, brier)
+        return Rows(*scores, found.mass, classes, bins, found.peak_values, right)
 
     def _block(self, block: FloatArray, target: Indices, soft: Floats | None, axis: int, out: Floats) -> Rows:
         """Judge a block whose class axis is `axis`; out: scratch of its shape."""

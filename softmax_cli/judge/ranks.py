@@ -53,7 +53,7 @@ class Ranked:
     """
 
     def __init__(self, confidence: Floats, right: NDArray[np.bool_]):
-        order = np.argsort(-confidence, kind="stable")
+        order = np.argsort(-confidence)  # in no order among equals, which stay together
         self.confidence = confidence[order]
         hits = right[order]
         del order  # what isn't needed any more makes room: rows may be many

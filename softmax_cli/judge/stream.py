@@ -47,23 +47,28 @@ class Sound:
     ignored: int
 
 
+def heeded(batch: LogitBatch, truth: Truth) -> Sound:
+    """Leave out the rows whose target is to be ignored."""
+    if truth.indices is None:
+        return Sound(batch, truth, (), 0)
+    keep = truth.indices != IGNORED
+    ignored = len(batch) - int(np.count_nonzero(keep))
+    return Sound(batch.select(keep), truth.select(keep), (), ignored) if ignored else Sound(batch, truth, (), 0)
+
+
 def sound(batch: LogitBatch, truth: Truth, nan: str = "error", names: Sequence[str] | None = None) -> Sound:
     """Leave out the rows whose target is to be ignored, and those that have no softmax unless `nan` is "propagate"."""
-    ignored = 0
-    if truth.indices is not None:
-        keep = truth.indices != IGNORED
-        ignored = len(batch) - int(np.count_nonzero(keep))
-        if ignored:
-            batch, truth = batch.select(keep), truth.select(keep)
+    found = heeded(batch, truth)
     if nan != "error":
-        return Sound(batch, truth, (), ignored)
+        return found
+    batch, truth = found.batch, found.truth
     numbered = replace(batch, positions=None, order=np.arange(len(batch), dtype=np.int64))
     kept, faults = split_finite(numbered, names)
     if not faults:
-        return Sound(batch, truth, (), ignored)
+        return found
     keep = np.zeros(len(batch), bool)
     keep[kept.order] = True
-    return Sound(batch.select(keep), truth.select(keep), faults, ignored)
+    return Sound(batch.select(keep), truth.select(keep), faults, found.ignored)
 
 
 @dataclass

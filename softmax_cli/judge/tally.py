@@ -107,6 +107,14 @@ class Measure:
         blocks = self.kernel.judge(logits, target, weights)
         return self._reduced(blocks, target, lost)
 
+    def part_at_once(self, batch: LogitBatch, truth: Truth) -> Part | None:
+        """The same in C, without a look at the rows first; None where that can't be, or where one has no softmax."""
+        is_plain = self.calibration is None or self.calibration.is_plain
+        if truth.indices is None or self.may_be_undefined or not is_plain:
+            return None
+        rows = self.kernel.judge_at_once(batch.logits, truth.indices)
+        return None if rows is None else self._reduced([rows], truth.indices, truth.indices[:0])
+
     def _reduced(self, blocks: Sequence[Rows], target: Indices, lost: Indices) -> Part:
         size = self.classes
 
