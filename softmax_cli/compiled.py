@@ -84,7 +84,7 @@ class Judged(NamedTuple):
 
 
 def judge(logits: FloatArray, target: IndexArray, *, temperature: float, edge: float) -> Judged | None:
-    """Judge rows by their targets; None where it leaves them alone: logits beyond its range, or that are no numbers.
+    """Judge rows by their targets; None where one of them has no softmax, or a target is no class.
 
     logits: (rows, classes). target: (rows,) class indices. edge: what the probabilities that are noted are above.
     """

@@ -176,11 +176,14 @@ def _top_compiled(logits: FloatArray, k: int, temperature: float) -> TopK:
     if selected:
         best.indices[:] = select(logits, k)
     left = compiled.rank(logits, *best, selected=selected, temperature=temperature)
-    if left.any():
-        rows = logits[left]
+    places = np.flatnonzero(left)
+    step = max(1, BLOCK_ELEMENTS // logits.shape[1])
+    for first in range(0, len(places), step):
+        some = places[first : first + step]
+        rows = logits[some]
         rest = _top_block(rows, k, "softmax", temperature, _Scratch(len(rows), rows.shape[1], rows.dtype))
         for whole, piece in zip(best, rest, strict=True):
-            whole[left] = piece
+            whole[some] = piece
     return best
 
 

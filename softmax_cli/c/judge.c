@@ -9,7 +9,7 @@
 
 #define STEP 64      /* logits that are compared at once */
 #define STRETCH 4096 /* classes that are added up for themselves: each sum rounds little */
-#define MARGIN 1e-5  /* of a logit: more than rounding to float32 takes */
+#define MARGIN 1e-5  /* relative, of a logit: more than rounding to float32 takes */
 
 /* Where rows, their targets and what is found are; see `judge_doc`. values: room for a row's terms. */
 typedef struct {
@@ -54,17 +54,17 @@ EACH_VARIANT(VARIANT)
 static const Variant variants[] = {EACH_VARIANT_OF(VARIANT_OF)};
 
 const char judge_doc[] =
-    "judge(logits, is_single, target, scale, first_edge, predicted, place, scores, mass, peaks, peak_values, variant=-1)\n"
-    "--\n\n"
+    "judge(logits, is_single, target, scale, first_edge, predicted, place, scores, mass, peaks, peak_values, variant=-1)"
+    "\n--\n\n"
     "Judge rows of logits by their targets.\n\n"
-    "logits: (rows, classes), float32 if is_single, else float64. target: (rows,) int64. scale: 1 / temperature; 1 for\n"
-    "float64. Written are: predicted and place, (rows,) int64, the class of the largest logit, and how many stand before\n"
-    "the target; scores, (rows, 3) float64, the probability of the predicted class, the cross-entropy, and the Brier\n"
-    "score; mass, (classes,) float64, to which each row's probabilities are added; of each probability above first_edge\n"
-    "its class and row, peaks, (n, 2) int64, and its value, peak_values, (n,) float64. All are contiguous.\n"
-    "Returns how many of those there are, or -1 where it leaves the rows to the caller: with NaN, infinities, logits\n"
-    "that are too large, targets that aren't classes, or more peaks than there's room for. Raises ValueError for shapes\n"
-    "that don't fit.";
+    "logits: (rows, classes), float32 if is_single, else float64. target: (rows,) int64. scale: 1 / temperature; 1\n"
+    "for float64. Written are: predicted and place, (rows,) int64, the class of the largest logit, and how many stand\n"
+    "before the target; scores, (rows, 3) float64, the probability of the predicted class, the cross-entropy, and the\n"
+    "Brier score; mass, (classes,) float64, to which each row's probabilities are added; of each probability above\n"
+    "first_edge its class and row, peaks, (n, 2) int64, and its value, peak_values, (n,) float64. All are contiguous.\n"
+    "Returns how many of those there are, or -1 where it leaves the rows to the caller: with NaN, +inf, nothing but\n"
+    "-inf, targets that aren't classes, or more peaks than there's room for. Raises ValueError for shapes that don't\n"
+    "fit.";
 
 /* Whether the buffers are as long as rows and classes want them. */
 static int fits(const Py_buffer *logits, size_t size, Judgement to, const Py_buffer *found) {

@@ -1,5 +1,5 @@
-/* What rows say beside their targets, of one type of number. Included once for each, with REAL, NAME, and INDEX, an integer as wide,
-   defined. */
+/* What rows say beside their targets, of one type of number. Included once for each, with REAL, NAME, and INDEX, an
+   integer as wide, defined. */
 
 /* The first of a row's largest logits; -1 where there is none, as only NaN or nothing is there. */
 INLINE int64_t NAME(first_largest)(const REAL *row, int64_t classes) {
@@ -46,7 +46,7 @@ INLINE int64_t NAME(peaks)(Judgement to, const REAL *row, int64_t number, REAL l
             if (!(probability > to.first_edge)) continue;
             if (count == to.most_peaks) return -1;
             to.peaks[2 * count] = index, to.peaks[2 * count + 1] = number;
-            to.peak_values[count++] = probability < 1.0 ? probability : 1.0;
+            to.peak_values[count++] = probability;
         }
     }
     return count;
@@ -54,21 +54,21 @@ INLINE int64_t NAME(peaks)(Judgement to, const REAL *row, int64_t number, REAL l
 
 /* Judge rows; see judge.c. Returns how many peaks there are, or -1. */
 INLINE int64_t NAME(judge)(Judgement to, const REAL *row) {
+    const Terms terms = terms_of(0.0, to.scale); /* of logits less the largest, so that a shift changes nothing */
     int64_t peaks = 0;
     for (int64_t number = 0; number < to.rows; number++, row += to.classes) {
         int64_t target = to.target[number], predicted = NAME(first_largest)(row, to.classes);
         if (target < 0 || target >= to.classes || predicted < 0) return -1;
         double largest = (double)row[predicted];
-        if (!(fabs(largest * to.scale) <= MOST)) return -1;
-        Terms terms = terms_of(largest, to.scale);
         double total = 0.0, squares = 0.0;
         for (int64_t first = 0; first < to.classes; first += STRETCH) {
             int64_t end = to.classes - first < STRETCH ? to.classes : first + STRETCH;
             double sum = 0.0, sum_of_squares = 0.0;
             VECTOR_SUM(sum, sum_of_squares)
             for (int64_t index = first; index < end; index++) {
-                double value = summand_double(terms, (double)row[index]);
-                to.values[index] = value;
+                double shifted = (double)row[index] - largest;
+                double value = summand_double(terms, shifted);
+                to.values[index] = value = shifted * to.scale < LEAST ? 0.0 : value;
                 sum += value;
                 sum_of_squares += value * value;
             }
@@ -76,12 +76,11 @@ INLINE int64_t NAME(judge)(Judgement to, const REAL *row) {
             squares += sum_of_squares;
         }
         if (total != total) return -1;
-        double part = 1.0 / total, *scores = to.scores + 3 * number;
+        double part = 1.0 / total, logarithm = log(total), *scores = to.scores + 3 * number;
         for (int64_t index = 0; index < to.classes; index++) to.mass[index] += to.values[index] * part;
         to.predicted[number] = predicted;
         to.place[number] = target == predicted ? 0 : NAME(before)(row, to.classes, target);
         scores[0] = to.values[predicted] / total;
-        double logarithm = log(total / to.values[predicted]);
         scores[1] = logarithm - ((double)row[target] - largest) * to.scale;
         scores[2] = squares * part * part - 2.0 * (to.values[target] / total) + 1.0;
         double low = largest + (log(to.first_edge) + logarithm) / to.scale;

@@ -102,8 +102,8 @@ INLINE double summand_double(Terms terms, double logit) {
     return value * power_of_two(integer_of(n));
 }
 
-/* A double times 2^n, of an n in the last bits of `shifted`, without leaving the normal ones. NaN stays NaN where its last
-   12 bits are 0, as those of a float are. */
+/* A double times 2^n, of an n in the last bits of `shifted`, without leaving the normal ones. NaN stays NaN where its
+   last 12 bits are 0, as those of a float are. */
 INLINE double scaled_by(double value, double shifted) {
     uint64_t bits, exponent;
     memcpy(&bits, &value, sizeof bits);

@@ -170,7 +170,7 @@ def check_texts(texts: NDArray[Any], at: Location, what: str = "a text") -> None
 
     what: begins the message. Raises InputError that names the first, by its place along the first axis.
     """
-    if not texts.dtype.itemsize:
+    if not texts.nbytes:
         return
     order = texts.dtype.byteorder
     codes = np.ascontiguousarray(texts).reshape(len(texts) if texts.ndim else 1, -1).view(f"{order}u4")

@@ -65,7 +65,7 @@ def test_it_is_what_numpy_makes_of_them(
     assert np.array_equal(found.place, expected.place)
     scores = np.stack([expected.confidence, expected.nll, expected.brier], axis=1)
     np.testing.assert_allclose(found.scores, scores, rtol=1e-13, atol=1e-13)
-    np.testing.assert_allclose(found.mass, expected.mass, rtol=1e-12, atol=1e-290)
+    np.testing.assert_allclose(found.mass, expected.mass, rtol=1e-12, atol=0)
     assert np.array_equal(found.peaks[:count, 0], expected.peak_class)
     assert np.array_equal(target[found.peaks[:count, 1]] == found.peaks[:count, 0], expected.peak_right)
     np.testing.assert_allclose(found.peak_values[:count], expected.peak_value, rtol=1e-14)
@@ -102,7 +102,48 @@ def test_a_masked_target_and_many_equal_peaks() -> None:
         assert found.scores[1].tolist() == pytest.approx([1 / 14, np.log(14), 1 - 1 / 14], rel=1e-14)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, "masked", 1e30])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_probabilities_on_the_first_edge_and_just_above(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    logits = np.full((2, 60), -np.inf, dtype)
+    logits[:, :15] = 0.25
+    logits[1, 7] = np.nextafter(logits.dtype.type(0.25), 1) if dtype == "float32" else 0.25 + 1e-9
+    target = np.zeros(2, np.int64)
+    expected = with_numpy(Kernel("softmax", 1.0, bin_edges(15)), logits, target, monkeypatch)
+    assert expected.peak_class.tolist() == [7]
+    for variant in VARIANTS:
+        found, count = in_c(logits, target, variant)
+        assert found.peaks[:count].tolist() == [[7, 1]]
+
+
+@pytest.mark.parametrize("shift", [0.0, 2.0, 2.5, 3.5, 5.0, -40.0, 1e6])
+def test_a_shift_changes_nothing(shift: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    logits = np.full((40, 60), -np.inf)
+    for row in range(40):
+        logits[row, row % 7 : row % 7 + 1 + row % 15] = shift  # ties, on the edges of bins
+    logits[:20, 50:] = shift - 0.5
+    target = logits.argmax(axis=1)
+    ties = with_numpy(Kernel("softmax", 1.0, bin_edges(15)), logits[20:], target[20:], monkeypatch)
+    for variant in VARIANTS:
+        found, count = in_c(logits, target, variant)
+        unshifted, same_count = in_c(logits - shift, target, variant)
+        assert count == same_count
+        assert np.array_equal(found.scores, unshifted.scores)
+        assert np.array_equal(found.peak_values[:count], unshifted.peak_values[:count])
+        assert np.array_equal(found.scores[20:, 0], ties.confidence)
+        assert (found.scores[:, 2] >= 0).all()
+
+
+def test_a_sure_row_is_judged_exactly() -> None:
+    logits = np.full((2, 60), -np.inf, np.float32)
+    logits[:, 3] = 7.3
+    for variant in VARIANTS:
+        found, count = in_c(logits, np.array([3, 4]), variant)
+        assert found.scores.tolist() == [[1.0, 0.0, 0.0], [1.0, np.inf, 2.0]]
+        assert found.mass.tolist() == [2.0 if index == 3 else 0.0 for index in range(60)]
+        assert found.peak_values[:count].tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, "masked"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_what_has_no_softmax_is_left(dtype: str, bad: Any) -> None:
     logits, target = rows_of((40, 100), dtype)

@@ -251,6 +251,17 @@ def test_numbers_that_are_no_indices(npy: Path, tmp_path: Path, values: np.ndarr
     assert says in error.value.message
 
 
+@pytest.mark.parametrize("shape", [(0,), (0, 3)])
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_no_texts(npy: Path, tmp_path: Path, suffix: str, shape: tuple[int, ...]) -> None:
+    path, values = tmp_path / f"t{suffix}", np.empty(shape, "U5")
+    with path.open("wb") as file:
+        np.save(file, values) if suffix == ".npy" else np.savez(file, target=values)
+    with pytest.raises(InputError) as caught:
+        found(npy, str(path))
+    assert caught.value.slug == "target-count"
+
+
 @pytest.mark.parametrize("suffix", [".npy", ".npz"])
 def test_texts_of_what_is_no_character(npy: Path, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"t{suffix}"

@@ -158,6 +158,16 @@ def test_texts_of_what_is_no_character(
     assert f"error[bad-encoding]: {where}: a text of {member!r} holds U+{code:04X}, which isn't a character" in err
 
 
+def test_no_rows(softmax_here: Here, tmp_path: Path) -> None:
+    kept = tmp_path / "kept.npz"
+    softmax_here("run", FOLDER, IMAGES, "--save-logits", kept)
+    arrays = {name: array[:0] if array.ndim and name != "labels" else array for name, array in np.load(kept).items()}
+    assert arrays["source"].shape == (0,)
+    np.savez(kept, **arrays)
+    code, out, _ = softmax_here(kept, "-f", "csv")
+    assert (code, out) == (0, "source,row,rank,index,label,logit,probability\n")
+
+
 def kept_grid(softmax_here: Here, make: Make, tmp_path: Path, suffix: str) -> tuple[Path, str]:
     """Kept logits of nine rows over two axes, and their result."""
     path = save(tmp_path / "x.npy", np.random.default_rng(1).normal(size=(3, 3, 3)).astype(np.float32))
