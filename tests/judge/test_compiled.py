@@ -68,7 +68,7 @@ def test_it_is_what_numpy_makes_of_them(
     np.testing.assert_allclose(found.mass, expected.mass, rtol=1e-12, atol=0)
     assert np.array_equal(found.peaks[:count, 0], expected.peak_class)
     assert np.array_equal(target[found.peaks[:count, 1]] == found.peaks[:count, 0], expected.peak_right)
-    np.testing.assert_allclose(found.peak_values[:count], expected.peak_value, rtol=1e-14)
+    np.testing.assert_allclose(found.peak_values[:count], expected.peak_value, rtol=1e-13)
 
 
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 7.0])
