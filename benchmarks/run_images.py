@@ -7,6 +7,7 @@ at least 1.4 times as fast as (c), a loop with Pillow and ONNX Runtime; memory d
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import statistics
@@ -135,4 +136,6 @@ def main(quick: bool = False) -> None:
 
 
 if __name__ == "__main__":
-    main("--quick" in sys.argv[1:])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run_images", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few photographs and once: does it run at all?")
+    main(parser.parse_args().quick)

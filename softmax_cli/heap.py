@@ -6,7 +6,7 @@ import sys
 from softmax_cli.errors import SoftmaxError
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-_ARENAS = 2  # what one thread frees another takes: with one for each, every thread keeps blocks of its own
+_ARENAS = 1  # what one thread frees another takes: with one for each, every thread keeps blocks of its own
 _KEPT_BYTES = 1 << 27
 _LARGEST_BLOCK = 1 << 25  # what the allocator allows at the most
 _LEAST_SPACE = 2_000_000_000
