@@ -1,5 +1,5 @@
 /* The top classes of rows of few classes: class after class over ROWS rows at once, whichever way the array lies.
-   Included once for each type of number, with REAL, NAME, and INDEX, an integer as wide, defined. */
+   See types.h. */
 
 /* Let each class take its place: behind all that are as large, before the smaller ones. */
 INLINE void NAME(select_few)(REAL (*columns)[ROWS], int classes, int k, REAL (*best)[ROWS], INDEX (*at)[ROWS]) {

@@ -23,21 +23,8 @@ typedef struct {
     int64_t most_peaks;
 } Judgement;
 
-#define REAL float
-#define NAME(name) name##_float
-#define INDEX int32_t
-#include "judge_rows.h"
-#undef REAL
-#undef NAME
-#undef INDEX
-
-#define REAL double
-#define NAME(name) name##_double
-#define INDEX int64_t
-#include "judge_rows.h"
-#undef REAL
-#undef NAME
-#undef INDEX
+#define TEMPLATE "judge_rows.h"
+#include "types.h"
 
 typedef struct {
     int64_t (*judge_float)(Judgement, const float *);

@@ -1,5 +1,4 @@
-/* What rows say beside their targets, of one type of number. Included once for each, with REAL, NAME, and INDEX, an
-   integer as wide, defined. */
+/* What rows say beside their targets, of one type of number: see types.h. */
 
 /* The first of a row's largest logits; -1 where there is none, as only NaN or nothing is there. */
 INLINE int64_t NAME(first_largest)(const REAL *row, int64_t classes) {
@@ -55,6 +54,7 @@ INLINE int64_t NAME(peaks)(Judgement to, const REAL *row, int64_t number, REAL l
 /* Judge rows; see judge.c. Returns how many peaks there are, or -1. */
 INLINE int64_t NAME(judge)(Judgement to, const REAL *row) {
     const Terms terms = terms_of(0.0, to.scale); /* of logits less the largest, so that a shift changes nothing */
+    const double logarithm_of_edge = log(to.first_edge);
     int64_t peaks = 0;
     for (int64_t number = 0; number < to.rows; number++, row += to.classes) {
         int64_t target = to.target[number], predicted = NAME(first_largest)(row, to.classes);
@@ -83,7 +83,7 @@ INLINE int64_t NAME(judge)(Judgement to, const REAL *row) {
         scores[0] = to.values[predicted] / total;
         scores[1] = logarithm - ((double)row[target] - largest) * to.scale;
         scores[2] = squares * part * part - 2.0 * (to.values[target] / total) + 1.0;
-        double low = largest + (log(to.first_edge) + logarithm) / to.scale;
+        double low = largest + (logarithm_of_edge + logarithm) / to.scale;
         peaks = NAME(peaks)(to, row, number, (REAL)(low - MARGIN * (1.0 + fabs(low))), total, peaks);
         if (peaks < 0) return -1;
     }

@@ -19,23 +19,13 @@
 #define CANDIDATES 64   /* more, of which many must be equal, are taken one after another */
 #define STRETCH 4096    /* terms that are added one after another */
 
-#define REAL float
-#define NAME(name) name##_float
 INLINE double total_float(const float *row, int64_t classes, Terms terms) {
     double total = 0.0;
     VECTOR_SUM(total)
     for (int64_t index = 0; index < classes; index++) total += summand_float(terms, row[index]);
     return total;
 }
-#define INDEX int32_t
-#include "rows.h"
-#include "few.h"
-#undef REAL
-#undef NAME
-#undef INDEX
 
-#define REAL double
-#define NAME(name) name##_double
 /* As `activation.exact_sum` does: the parts on the grid add without rounding. What is left is added in stretches, of
    which each rounds little. */
 INLINE double total_double(const double *row, int64_t classes, Terms terms) {
@@ -54,12 +44,11 @@ INLINE double total_double(const double *row, int64_t classes, Terms terms) {
     }
     return total + rest;
 }
-#define INDEX int64_t
-#include "rows.h"
-#include "few.h"
-#undef REAL
-#undef NAME
-#undef INDEX
+
+#define TEMPLATE "rows.h"
+#include "types.h"
+#define TEMPLATE "few.h"
+#include "types.h"
 
 /* A table of logits: how many rows and classes, and how many elements they lie apart. */
 typedef struct {

@@ -1,4 +1,4 @@
-/* The top classes of rows of one type of number. Included once for each, with REAL and NAME defined.
+/* The top classes of rows of one type of number: see types.h.
 
    A row is read twice: once for its largest logits, and once, from the cache, for the sum of its exponentials. */
 

@@ -34,7 +34,8 @@ static const double LN2_LOW = 1.90821492927058770002e-10;
 static const double ROUND = 6755399441055744.0; /* 1.5 * 2^52: adding it rounds to an integer, in the last bits */
 static const double GRID = 3145728.0;           /* 1.5 * 2^21: adding and subtracting it rounds to multiples of 2^-31 */
 
-/* How a row's logits become terms: exp(x * scale) / 2^shift, of exponents from `least` on, to the base 2 `least_two`. */
+/* How a row's logits become terms: exp(x * scale) / 2^shift, of exponents from `least` on, to the base 2 `least_two`.
+   round: ROUND less the shift. */
 typedef struct {
     double scale, scale_two, least, least_two, round;
 } Terms;
